@@ -1,0 +1,36 @@
+# Thin entry points; every target sets up what it needs. `make help` lists them.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: help setup lint test test-all demo bench clean
+help:            ## list the targets
+	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/'
+
+setup: $(STAMP)  ## make .venv with pinned dependencies and the editable install
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	touch $(STAMP)
+
+lint: setup      ## ruff and the type checker
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+test: setup      ## the tests (slow marks left out)
+	$(BIN)/python -m pytest -m "not slow"
+
+test-all: setup  ## the tests, slow ones too
+	$(BIN)/python -m pytest
+
+demo: setup      ## data, training, evaluation and report, small, in under 20 minutes
+	$(BIN)/python -m deploy.demo
+
+bench: setup     ## the benchmark table
+	$(BIN)/python -m datagen bench
+
+clean:           ## remove .venv
+	rm -rf $(VENV)

@@ -1,0 +1,1 @@
+"""What both sides speak: configuration, seeds, worlds, agents, data synthesis and the dataset."""

@@ -1,0 +1,1 @@
+"""Tabular agents: behaviour policies, baselines and demonstrators as one piece of code."""

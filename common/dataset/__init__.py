@@ -1,0 +1,1 @@
+"""The dataset on disk: schema, store, catalog, writer and reader."""

@@ -1,0 +1,100 @@
+"""Numba kernels, compiled once: a decorator, and one user-wide cache keyed by what each kernel is made of.
+
+Numba's own cache lies beside the sources (so every Ray working directory would compile again, 44 s) and does not
+notice an edited helper in another file. Here a module's compiled kernels lie in a folder named by the digest of that
+module and of every module of this package it imports, the numba version and the CPU: an edit recompiles what it
+touches and nothing else.
+
+Kernels take no fastmath, no BLAS and no libm: the same seed gives the same bytes on every CPU.
+"""
+
+import functools
+import hashlib
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numba
+from numba.core import caching, codegen, config
+
+ROOT = Path(__file__).resolve().parent
+_IMPORT = re.compile(r"^\s*(?:from|import)\s+(common(?:\.\w+)*)(?:\s+import\s+\(?([\w ,\n]+))?", re.MULTILINE)
+
+
+@functools.cache
+def _imports(path: Path) -> frozenset[Path]:
+    """Return the files of this package that ``path`` imports directly."""
+    found = set()
+    for match in _IMPORT.finditer(path.read_text(encoding="utf-8")):
+        names = [word.split(" ")[0] for word in re.split(r",\s*", (match[2] or "").strip())]
+        for module in (match[1], *(f"{match[1]}.{name}" for name in names if name)):
+            place = ROOT.parent.joinpath(*module.split("."))
+            for candidate in (place.with_suffix(".py"), place / "__init__.py"):
+                if candidate.is_file() and candidate != ROOT / "__init__.py":
+                    found.add(candidate)
+    return frozenset(found)
+
+
+@functools.cache
+def source_digest(path: Path) -> str:
+    """Return the SHA-256 over a module and all it imports from this package, directly or not (64 hex digits)."""
+    reached, waiting = set(), [path]
+    while waiting:
+        current = waiting.pop()
+        if current not in reached:
+            reached.add(current)
+            waiting.extend(_imports(current))
+    total = hashlib.sha256()
+    for source in sorted(reached):
+        total.update(str(source.relative_to(ROOT)).encode() + b"\0" + source.read_bytes() + b"\0")
+    return total.hexdigest()
+
+
+def cache_folder() -> Path:
+    """Return the folder of compiled kernels for this numba and this CPU.
+
+    It lies in ``$OMNIRL_CACHE``, or in ``$XDG_CACHE_HOME/omnirl``, or in ``~/.cache/omnirl``.
+    """
+    base = os.environ.get("OMNIRL_CACHE")
+    if not base:
+        base = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "omnirl")
+    cpu = config.CPU_NAME or codegen.ll.get_host_cpu_name()
+    key = hashlib.sha256(f"{numba.__version__} {cpu} {config.CPU_FEATURES}".encode()).hexdigest()[:12]
+    return Path(base) / "kernels" / f"numba-{numba.__version__}-{cpu}-{key}"
+
+
+class _KernelCacheLocator(caching.UserProvidedCacheLocator):
+    """Puts kernels of this package into the user-wide folder, whatever folder the package lies in."""
+
+    def __init__(self, py_func: Any, py_file: str) -> None:
+        super().__init__(py_func, py_file)
+        path = Path(py_file).resolve()
+        module = ".".join(path.relative_to(ROOT).with_suffix("").parts)
+        self._cache_path = str(cache_folder() / f"{module}-{source_digest(path)[:20]}")
+
+    @classmethod
+    def from_function(cls, py_func: Any, py_file: str) -> Any:
+        if not Path(py_file).resolve().is_relative_to(ROOT):
+            return None
+        return super().from_function(py_func, py_file)
+
+
+def kernel(function: Callable[..., Any] | None = None, *, inline: bool = False) -> Any:
+    """Compile ``function`` with numba, without fastmath, releasing the GIL, cached across processes.
+
+    Args:
+        function: The function; or None where the decorator takes arguments.
+        inline: Always inline into callers: for small helpers that take arrays, whose call would cost more than they do.
+    """
+    options = {"nogil": True, "cache": True, "error_model": "numpy", "forceinline": inline}
+    if function is None:
+        return numba.njit(**options)
+    return numba.njit(**options)(function)
+
+
+if not config.CACHE_DIR:
+    config.CACHE_DIR = str(cache_folder())
+if not any(locator.__name__ == "_KernelCacheLocator" for locator in caching.CacheImpl._locator_classes):
+    caching.CacheImpl._locator_classes.insert(0, _KernelCacheLocator)

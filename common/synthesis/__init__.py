@@ -1,0 +1,1 @@
+"""Data synthesis: a recipe and an index in, one sequence out."""

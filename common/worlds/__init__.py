@@ -1,0 +1,1 @@
+"""Random worlds: families to sample from, and their exact solutions."""

@@ -1,0 +1,253 @@
+"""A world: one finite Markov decision process as frozen arrays, with the way back to dense form."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+PROBABILITY_TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True, eq=False)
+class RewardTable:
+    """Mean and noise of the reward of every (s, a, s'), possible or not, as a sum of two parts.
+
+    ``to_dense`` shows it; stepping reads the sparse entries only.
+    """
+
+    mean: np.ndarray
+    """(n, a, n), or (n, a, 1) where the rest depends on s' alone; float64."""
+    noise: np.ndarray
+    """Standard deviation, shaped like ``mean``."""
+    mean_next: np.ndarray | float = 0.0
+    """(n,) part of the mean that depends on s' alone; rows of terminal states stay zero."""
+    noise_next: np.ndarray | float = 0.0
+    """(n,) part of the noise that depends on s' alone."""
+
+    def dense(self, terminal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return mean and noise, (n, a, n) each, newly allocated."""
+        n, a, _ = self.mean.shape
+        live = np.where(terminal, 0.0, 1.0)[:, None, None]
+        mean = np.broadcast_to(self.mean + live * self.mean_next, (n, a, n)).copy()
+        noise = np.broadcast_to(self.noise + live * self.noise_next, (n, a, n)).copy()
+        return mean, noise
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class World:
+    """A finite MDP. States are 0..n-1 in rank order and are shown as ``symbol[state]``.
+
+    Transitions are sparse rows: row ``s * n_actions + a`` holds the entries ``row_start[row]:row_start[row + 1]`` of
+    the flat arrays, sorted by falling probability (ties by state). Rows of terminal states are empty. All arrays are
+    read-only and C-contiguous. ``World.from_dense`` makes one from plain arrays.
+    """
+
+    n_states: int
+    n_actions: int
+    row_start: np.ndarray
+    """(n * a + 1,) int32."""
+    successor: np.ndarray
+    """(entries,) uint16: the successor's state."""
+    probability: np.ndarray
+    """(entries,) float64, over 0; a row sums to 1."""
+    cumulative: np.ndarray
+    """(entries,) float64: running sum of ``probability`` in its row; exactly 1 at the row's last entry."""
+    reward: np.ndarray
+    """(entries,) float64: mean reward of (s, a, s')."""
+    noise: np.ndarray
+    """(entries,) float64: standard deviation of the reward's Gaussian noise."""
+    start_states: np.ndarray
+    """(starts,) int32."""
+    start_probabilities: np.ndarray
+    """(starts,) float64, sums to 1."""
+    terminal: np.ndarray
+    """(n,) bool: entering one ends the episode; its value is 0."""
+    max_steps: float
+    """An episode is truncated after ceil(max_steps) steps."""
+    symbol: np.ndarray
+    """(n,) uint16: the observation that shows each state, an injection into 0..vocabulary-1 (a bandit's end apart)."""
+    vocabulary: int
+    """Number of observation symbols."""
+    family: str = "custom"
+    version: int = 1
+    parameters: Mapping[str, Any] = field(default_factory=dict)
+    """With family, version and seed, rebuilds the world exactly."""
+    seed: int | None = None
+    counted_states: int | None = None
+    """n_s as the catalog has it where it is not ``n_states`` (a bandit's end is not counted)."""
+    reward_table: RewardTable | None = None
+    """Where the family defines rewards beyond the transitions that can happen."""
+    rejections: Mapping[str, int] = field(default_factory=dict)
+    """Candidates drawn and dropped before this world, by check."""
+
+    def __post_init__(self) -> None:
+        for value in self.__dict__.values():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+
+    @property
+    def episode_limit(self) -> int:
+        """Steps after which an episode is truncated, ceil(max_steps)."""
+        return int(np.ceil(self.max_steps))
+
+    @property
+    def n_s(self) -> int:
+        """Number of states as the paper counts them."""
+        return self.n_states if self.counted_states is None else self.counted_states
+
+    def arrays(self) -> tuple[np.ndarray, ...]:
+        """Return what step and rollout kernels take, in their order.
+
+        ``(row_start, successor, cumulative, reward, noise, start_states, start_cumulative, terminal)``.
+        """
+        start = np.cumsum(self.start_probabilities)
+        start[-1] = 1.0
+        start.flags.writeable = False
+        return (
+            self.row_start,
+            self.successor,
+            self.cumulative,
+            self.reward,
+            self.noise,
+            self.start_states,
+            start,
+            self.terminal,
+        )
+
+    @classmethod
+    def from_dense(
+        cls,
+        transition: np.ndarray,
+        reward: np.ndarray,
+        reward_noise: np.ndarray,
+        start_states: np.ndarray,
+        start_probabilities: np.ndarray,
+        terminal_states: np.ndarray,
+        max_steps: float,
+    ) -> "World":
+        """Make a world of family ``custom`` from dense arrays; its symbols are its states.
+
+        Args:
+            transition: (n, a, n) P(s'|s,a); rows of terminal states all zero, every other row sums to 1.
+            reward: (n, a, n) mean reward.
+            reward_noise: (n, a, n) standard deviation of its noise, >= 0.
+            start_states: (k,) states an episode can start in, none terminal.
+            start_probabilities: (k,) their probabilities, summing to 1.
+            terminal_states: (m,) states that end an episode.
+            max_steps: Episode cap, > 0.
+
+        Raises:
+            ValueError: An array breaks one of these rules; the message names rule, value and remedy.
+        """
+        p = np.ascontiguousarray(transition, dtype=np.float64)
+        mean = np.ascontiguousarray(reward, dtype=np.float64)
+        noise = np.ascontiguousarray(reward_noise, dtype=np.float64)
+        starts = np.array(start_states, dtype=np.int32).reshape(-1)
+        start_p = np.array(start_probabilities, dtype=np.float64).reshape(-1)
+        ends = np.array(terminal_states, dtype=np.int64).reshape(-1)
+        _check_dense(p, mean, noise, starts, start_p, ends, max_steps)
+        n, a, _ = p.shape
+        terminal = np.zeros(n, dtype=np.bool_)
+        terminal[ends] = True
+        # by row, then falling probability, then state: np.nonzero is ordered by (row, state), lexsort is stable
+        row, state = np.nonzero(p.reshape(n * a, n) > 0.0)
+        order = np.lexsort((-p.reshape(n * a, n)[row, state], row))
+        row, state = row[order], state[order]
+        probability = p.reshape(n * a, n)[row, state]
+        row_start = np.zeros(n * a + 1, dtype=np.int32)
+        np.cumsum(np.bincount(row, minlength=n * a), out=row_start[1:])
+        return cls(
+            n_states=n,
+            n_actions=a,
+            row_start=row_start,
+            successor=state.astype(np.uint16),
+            probability=probability,
+            cumulative=_cumulative(probability, row_start),
+            reward=mean.reshape(n * a, n)[row, state],
+            noise=noise.reshape(n * a, n)[row, state],
+            start_states=starts,
+            start_probabilities=start_p,
+            terminal=terminal,
+            max_steps=float(max_steps),
+            symbol=np.arange(n, dtype=np.uint16),
+            vocabulary=n,
+            reward_table=RewardTable(mean.copy(), noise.copy()),
+        )
+
+    def to_dense(self) -> dict[str, Any]:
+        """Return the seven arguments of ``from_dense`` by name.
+
+        Reward and noise of a (s, a, s') that cannot happen are 0 unless the family defines them.
+        """
+        n, a = self.n_states, self.n_actions
+        transition = np.zeros((n * a, n))
+        row = np.repeat(np.arange(n * a), np.diff(self.row_start))
+        transition[row, self.successor] = self.probability
+        if self.reward_table is not None:
+            mean, noise = self.reward_table.dense(self.terminal)
+        else:
+            mean, noise = np.zeros((n * a, n)), np.zeros((n * a, n))
+            mean[row, self.successor], noise[row, self.successor] = self.reward, self.noise
+        return {
+            "transition": transition.reshape(n, a, n),
+            "reward": mean.reshape(n, a, n),
+            "reward_noise": noise.reshape(n, a, n),
+            "start_states": self.start_states.copy(),
+            "start_probabilities": self.start_probabilities.copy(),
+            "terminal_states": np.flatnonzero(self.terminal),
+            "max_steps": self.max_steps,
+        }
+
+
+def _cumulative(probability: np.ndarray, row_start: np.ndarray) -> np.ndarray:
+    total = np.empty_like(probability)
+    for first, last in zip(row_start[:-1], row_start[1:], strict=True):
+        if last > first:
+            np.cumsum(probability[first:last], out=total[first:last])
+            total[last - 1] = 1.0
+    return total
+
+
+def _check_dense(
+    p: np.ndarray,
+    mean: np.ndarray,
+    noise: np.ndarray,
+    starts: np.ndarray,
+    start_p: np.ndarray,
+    ends: np.ndarray,
+    max_steps: float,
+) -> None:
+    if p.ndim != 3 or p.shape[0] != p.shape[2] or 0 in p.shape:
+        raise ValueError(f"transition must have shape (n, a, n), got {p.shape}; put P(s'|s,a) at [s, a, s']")
+    n = p.shape[0]
+    for name, array in (("reward", mean), ("reward_noise", noise)):
+        if array.shape != p.shape:
+            raise ValueError(f"{name} must have transition's shape {p.shape}, got {array.shape}")
+    for name, array in (("transition", p), ("reward", mean), ("reward_noise", noise), ("start_probabilities", start_p)):
+        if not np.isfinite(array).all():
+            raise ValueError(f"{name} must be finite; replace its nan and inf entries")
+    for name, states in (("start_states", starts), ("terminal_states", ends)):
+        if states.size and not (0 <= states.min() and states.max() < n):
+            raise ValueError(f"{name} must lie in 0..{n - 1}, got {states.tolist()}")
+    if (p < 0.0).any() or (noise < 0.0).any() or (start_p < 0.0).any():
+        raise ValueError("transition, reward_noise and start_probabilities must not be negative")
+    if starts.size == 0 or starts.shape != start_p.shape or abs(start_p.sum() - 1.0) > PROBABILITY_TOLERANCE:
+        raise ValueError(
+            f"start_probabilities must be one per start state and sum to 1, got {start_p.tolist()} "
+            f"for {starts.tolist()}; normalise them"
+        )
+    if np.isin(starts, ends).any():
+        raise ValueError(f"start states must not be terminal, got {np.intersect1d(starts, ends).tolist()} in both")
+    live = np.ones(n, dtype=bool)
+    live[ends] = False
+    sums = p.sum(axis=2)
+    wrong = np.argwhere(np.abs(sums - live[:, None]) > PROBABILITY_TOLERANCE)
+    if wrong.size:
+        s, a = wrong[0]
+        raise ValueError(
+            f"transition row ({s}, {a}) must sum to {int(live[s])} ({'live' if live[s] else 'terminal'} state), "
+            f"got {sums[s, a]}; normalise live rows and zero terminal ones"
+        )
+    if not (np.isfinite(max_steps) and max_steps > 0):
+        raise ValueError(f"max_steps must be finite and over 0, got {max_steps}")

@@ -1,0 +1,1 @@
+"""Recipe in, dataset out: the sharding plan, the Ray service and the commands around a dataset."""

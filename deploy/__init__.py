@@ -1,0 +1,1 @@
+"""Where it runs: the demo, manifests and the status dashboard."""

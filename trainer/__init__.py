@@ -1,0 +1,1 @@
+"""Dataset in, agent out: stream, model, training loop, in-context evaluation."""
