@@ -17,10 +17,13 @@ from pathlib import Path
 from typing import Any
 
 import numba
-from numba.core import caching, codegen, config
+from numba.core import caching, codegen
+from numba.core import config as _numba_config
 
 ROOT = Path(__file__).resolve().parent
 _IMPORT = re.compile(r"^\s*(?:from|import)\s+(common(?:\.\w+)*)(?:\s+import\s+\(?([\w ,\n]+))?", re.MULTILINE)
+
+config: Any = _numba_config
 
 
 @functools.cache
@@ -88,7 +91,7 @@ def kernel(function: Callable[..., Any] | None = None, *, inline: bool = False) 
         function: The function; or None where the decorator takes arguments.
         inline: Always inline into callers: for small helpers that take arrays, whose call would cost more than they do.
     """
-    options = {"nogil": True, "cache": True, "error_model": "numpy", "forceinline": inline}
+    options: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy", "forceinline": inline}
     if function is None:
         return numba.njit(**options)
     return numba.njit(**options)(function)

@@ -3,6 +3,7 @@
 The state is a ``uint64[1]`` array holding a splitmix64 counter. Nothing here uses libm (see ``common.maths``).
 """
 
+# mypy: disable-error-code="no-untyped-def"
 import numpy as np
 
 from common.kernels import kernel

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -202,7 +203,7 @@ class World:
 
 def _cumulative(probability: np.ndarray, row_start: np.ndarray) -> np.ndarray:
     total = np.empty_like(probability)
-    for first, last in zip(row_start[:-1], row_start[1:], strict=True):
+    for first, last in pairwise(row_start):
         if last > first:
             np.cumsum(probability[first:last], out=total[first:last])
             total[last - 1] = 1.0
@@ -228,7 +229,7 @@ def _check_dense(
         if not np.isfinite(array).all():
             raise ValueError(f"{name} must be finite; replace its nan and inf entries")
     for name, states in (("start_states", starts), ("terminal_states", ends)):
-        if states.size and not (0 <= states.min() and states.max() < n):
+        if states.size and (states.min() < 0 or states.max() >= n):
             raise ValueError(f"{name} must lie in 0..{n - 1}, got {states.tolist()}")
     if (p < 0.0).any() or (noise < 0.0).any() or (start_p < 0.0).any():
         raise ValueError("transition, reward_noise and start_probabilities must not be negative")
