@@ -1,0 +1,112 @@
+"""The whole model: tokens and state in, hidden states and state out; heads for the policy and the world model.
+
+Shapes: B batch, T positions, C width, V observation symbols, A actions.
+"""
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from trainer.model.block import Block, Norm
+from trainer.model.config import ModelConfig
+from trainer.model.embedding import Tokens, TransitionEmbedding
+
+ModelState = tuple[Any, ...]
+"""One state per block; opaque, batched along the first axis of every tensor."""
+
+
+class Prediction(NamedTuple):
+    """What the world model expects after an action."""
+
+    observation_BTV: Tensor
+    """Logits of the next row's observation."""
+    reward_BT: Tensor
+    """symlog of the reward."""
+    break_BT: Tensor
+    """Logit of: the next row is an episode break."""
+
+
+class Model(nn.Module):
+    """A causal sequence model over transition tokens.
+
+    Args:
+        config: Shapes.
+        seed: Fixes the initial weights; the global generator is left alone.
+        device: Where to build it; on ``meta`` nothing is allocated.
+    """
+
+    def __init__(self, config: ModelConfig, seed: int = 0, device: torch.device | str | None = None) -> None:
+        super().__init__()
+        self.config = config
+        with torch.device("meta"):
+            self.embedding = TransitionEmbedding(config)
+            self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+            self.norm = Norm(config.width)
+            self.policy_head = nn.Linear(config.width, config.actions)
+            self.taken = nn.Embedding(config.actions + 1, config.width)
+            self.world = nn.Linear(2 * config.width, config.width)
+            self.world_head = nn.Linear(config.width, config.vocabulary + 2)
+        if device is None or torch.device(device).type != "meta":
+            self.to_empty(device=device or "cpu")
+            self.initialise(seed)
+
+    @torch.no_grad()
+    def initialise(self, seed: int) -> None:
+        """Draw the initial weights: a function of the seed and the shapes alone."""
+        generator = torch.Generator().manual_seed(seed)
+        depth = (2 * self.config.layers) ** -0.5
+        for name, parameter in self.named_parameters():
+            if name.endswith("gain"):
+                parameter.fill_(1.0)
+            elif name.endswith("bias"):
+                parameter.zero_()
+            else:
+                embeds = name.startswith(("embedding.", "taken."))
+                scale = 0.5 if embeds else parameter.shape[1] ** -0.5
+                if name.endswith(("mixer.out.weight", "down.weight")):
+                    scale *= depth
+                if name.startswith(("policy_head.", "world_head.")):
+                    scale *= 0.1
+                parameter.copy_(torch.randn(parameter.shape, generator=generator) * scale)
+
+    def initial_state(self, batch: int, device: torch.device | None = None) -> ModelState:
+        """Return the state of ``batch`` sequences not begun yet."""
+        device = device or self.norm.gain.device
+        return tuple(block.initial_state(batch, device) for block in self.blocks)
+
+    def forward(self, tokens: Tokens, state: ModelState | None = None) -> tuple[Tensor, ModelState]:
+        """Read tokens (B, T) after ``state`` (None: from the beginning).
+
+        Returns:
+            Hidden states (B, T, C), for ``policy`` and ``predict``, and the state after the last token. Without
+            autograd the state passed in is used up (clone it to keep it).
+        """
+        if state is None:
+            state = self.initial_state(tokens.observation.shape[0], tokens.observation.device)
+        x_BTC = self.embedding(tokens)
+        after = []
+        for block, before in zip(self.blocks, state, strict=True):
+            x_BTC, block_state = block(x_BTC, before)
+            after.append(block_state)
+        return self.norm(x_BTC), tuple(after)
+
+    def policy(self, hidden_BTC: Tensor) -> Tensor:
+        """Return the logits of the next action (B, T, A)."""
+        return self.policy_head(hidden_BTC)
+
+    def predict(self, hidden_BTC: Tensor, action_BT: Tensor) -> Prediction:
+        """Return what the world model expects if ``action_BT`` (int64, 0..A-1, BREAK = A) is taken."""
+        taken_BTC = self.taken(action_BT)
+        inner = nn.functional.gelu(self.world(torch.cat([hidden_BTC, taken_BTC], dim=-1)))
+        out = self.world_head(inner)
+        return Prediction(out[..., :-2], out[..., -2], out[..., -1])
+
+    def parameter_count(self) -> int:
+        """Return the number of parameters."""
+        return sum(parameter.numel() for parameter in self.parameters())
+
+
+def clone_state(state: ModelState) -> ModelState:
+    """Return a copy that later steps cannot write into."""
+    return tuple(type(part)(*(x.clone() if isinstance(x, Tensor) else x for x in part)) for part in state)
