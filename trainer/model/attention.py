@@ -29,6 +29,15 @@ class AttentionState(NamedTuple):
     """How many positions have been seen."""
 
 
+class RowAttentionState(NamedTuple):
+    """The same memory where every sequence of the batch stands at a position of its own (play: episodes end apart)."""
+
+    keys_BHSD: Tensor
+    values_BHSD: Tensor
+    position_B: Tensor
+    """int64: how many positions each sequence has seen."""
+
+
 class Attention(nn.Module):
     """(x (B, T, C), state) in, (y (B, T, C), state) out.
 
@@ -48,14 +57,22 @@ class Attention(nn.Module):
         empty = torch.empty(batch, self.heads, 0, self.head_size, device=device, dtype=self.qkv.weight.dtype)
         return AttentionState(empty, empty.clone(), 0)
 
-    def forward(self, x_BTC: Tensor, state: AttentionState) -> tuple[Tensor, AttentionState]:
+    def rowwise(self, state: AttentionState) -> RowAttentionState:
+        """Return the memory with one position per sequence; it goes on one position at a time, without autograd."""
+        position = torch.full(state.keys_BHSD.shape[:1], state.position, device=state.keys_BHSD.device)
+        return RowAttentionState(state.keys_BHSD, state.values_BHSD, position)
+
+    def forward(
+        self, x_BTC: Tensor, state: AttentionState | RowAttentionState
+    ) -> tuple[Tensor, AttentionState | RowAttentionState]:
         """Attend; return the result and the memory after the last position."""
+        if isinstance(state, RowAttentionState):
+            return self._row_steps(x_BTC, state)
         batch, length, width = x_BTC.shape
         qkv = self.qkv(x_BTC).view(batch, length, 3, self.heads, self.head_size)
-        cosine, sine = rotation(state.position, length, self.head_size, self.base, x_BTC.device, x_BTC.dtype)
-        queries_keys = rotate(qkv[:, :, :2], cosine, sine)
-        q, k = queries_keys[:, :, 0].transpose(1, 2), queries_keys[:, :, 1].transpose(1, 2)
-        v = qkv[:, :, 2].transpose(1, 2)
+        turned, straight = qkv.split([2, 1], dim=2)
+        q, k = rotate(turned, rotation(state.position, length, self.head_size, self.base, x_BTC.device)).unbind(dim=2)
+        q, k, v = q.transpose(1, 2), k.transpose(1, 2), straight.squeeze(2).transpose(1, 2)
         if length == 1 and not torch.is_grad_enabled():
             y, state = self._step(q, k, v, state)
         else:
@@ -70,6 +87,32 @@ class Attention(nn.Module):
         values[:, :, slot] = v[:, :, 0]
         y = scaled_dot_product_attention(q, keys[:, :, :live], values[:, :, :live])
         return y, AttentionState(keys, values, state.position + 1)
+
+    def _row_steps(self, x_BTC: Tensor, state: RowAttentionState) -> tuple[Tensor, RowAttentionState]:
+        """One position after the other, each sequence at its own."""
+        batch, length, width = x_BTC.shape
+        qkv = self.qkv(x_BTC).view(batch, length, 3, self.heads, self.head_size)
+        outputs = []
+        for t in range(length):
+            cosine, sine = row_rotation(state.position_B, self.head_size, self.base, x_BTC.dtype)
+            q, k = rotate(qkv[:, t, :2], cosine, sine).unbind(dim=1)
+            y, state = self._row_step(q, k, qkv[:, t, 2], state)
+            outputs.append(y.reshape(batch, 1, width))
+        return self.out(outputs[0] if length == 1 else torch.cat(outputs, dim=1)), state
+
+    def _row_step(
+        self, q_BHD: Tensor, k_BHD: Tensor, v_BHD: Tensor, state: RowAttentionState
+    ) -> tuple[Tensor, RowAttentionState]:
+        """One position of every sequence, written into the memory in place; slots not yet filled are masked."""
+        live_B = (state.position_B + 1).clamp(max=self.window)
+        live = int(live_B.max())
+        keys, values = self._grown(state.keys_BHSD, live - 1), self._grown(state.values_BHSD, live - 1)
+        rows, slot_B = torch.arange(len(live_B), device=live_B.device), state.position_B % self.window
+        keys[rows, :, slot_B] = k_BHD
+        values[rows, :, slot_B] = v_BHD
+        mask = (torch.arange(live, device=live_B.device) < live_B[:, None])[:, None, None]
+        y = scaled_dot_product_attention(q_BHD[:, :, None], keys[:, :, :live], values[:, :, :live], attn_mask=mask)
+        return y, RowAttentionState(keys, values, state.position_B + 1)
 
     def _grown(self, memory: Tensor, slot: int) -> Tensor:
         """Return the memory with a place for ``slot``, twice as large (up to the window) where it had none."""
@@ -120,10 +163,8 @@ class Attention(nn.Module):
 
 
 @lru_cache(maxsize=64)
-def rotation(
-    position: int, length: int, size: int, base: float, device: torch.device, dtype: torch.dtype
-) -> tuple[Tensor, Tensor]:
-    """Return cosine and sine (T, 1, 1, D/2) of the rotary angles of positions position .. position + length - 1.
+def rotation(position: int, length: int, size: int, base: float, device: torch.device) -> Tensor:
+    """Return exp(i angle), complex64 (T, 1, 1, D/2), for positions position .. position + length - 1.
 
     The angles are taken in float64: float32 would be off by .03 rad at position 500,000.
     """
@@ -131,10 +172,10 @@ def rotation(
         places = torch.arange(position, position + length, dtype=torch.float64)
         frequencies = base ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
         angles = (places[:, None] * frequencies)[:, None, None, :]
-        return angles.cos().to(device, dtype), angles.sin().to(device, dtype)
+        return torch.polar(torch.ones_like(angles), angles).to(torch.complex64).to(device)
 
 
-def rotate(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Rotate pairs (i, i + D/2) of the last axis of x (B, T, ..., H, D) by the angles of each position."""
-    first, second = x.chunk(2, dim=-1)
-    return torch.cat([first * cosine - second * sine, second * cosine + first * sine], dim=-1)
+def rotate(x: Tensor, turn: Tensor) -> Tensor:
+    """Rotate pairs (2 i, 2 i + 1) of the last axis of x (B, T, ..., H, D), as complex numbers, in float32."""
+    pairs = torch.view_as_complex(x.float().unflatten(-1, (-1, 2)))
+    return torch.view_as_real(pairs * turn).flatten(-2).to(x.dtype)

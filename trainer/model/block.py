@@ -54,6 +54,10 @@ class Block(nn.Module):
         """Return the state of a sequence not begun yet."""
         return self.mixer.initial_state(batch, device)
 
+    def rowwise(self, state: Any) -> Any:
+        """Return the state with one position per sequence."""
+        return self.mixer.rowwise(state)
+
     def forward(self, x_BTC: Tensor, state: Any) -> tuple[Tensor, Any]:
         """Return the block's output (B, T, C) and the state after the last position."""
         mixed, state = self.mixer(self.mixer_norm(x_BTC), state)

@@ -3,7 +3,7 @@
 Shapes: B batch, T positions, C width, V observation symbols, A actions.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -73,7 +73,14 @@ class Model(nn.Module):
     def initial_state(self, batch: int, device: torch.device | None = None) -> ModelState:
         """Return the state of ``batch`` sequences not begun yet."""
         device = device or self.norm.gain.device
-        return tuple(block.initial_state(batch, device) for block in self.blocks)
+        return tuple(cast(Block, block).initial_state(batch, device) for block in self.blocks)
+
+    def rowwise(self, state: ModelState) -> ModelState:
+        """Return ``state`` in the form where every sequence goes on at a position of its own, every tensor batched.
+
+        So a few sequences can be taken out (``select_rows``), moved on and put back (``replace_rows``).
+        """
+        return tuple(cast(Block, block).rowwise(part) for block, part in zip(self.blocks, state, strict=True))
 
     def forward(self, tokens: Tokens, state: ModelState | None = None) -> tuple[Tensor, ModelState]:
         """Read tokens (B, T) after ``state`` (None: from the beginning).
@@ -110,3 +117,25 @@ class Model(nn.Module):
 def clone_state(state: ModelState) -> ModelState:
     """Return a copy that later steps cannot write into."""
     return tuple(type(part)(*(x.clone() if isinstance(x, Tensor) else x for x in part)) for part in state)
+
+
+def select_rows(state: ModelState, rows: Tensor) -> ModelState:
+    """Return a copy of some sequences of a rowwise state; ``rows`` (R,) int64."""
+    return tuple(type(part)(*(x[rows] for x in part)) for part in state)
+
+
+def replace_rows(state: ModelState, rows: Tensor, moved: ModelState) -> ModelState:
+    """Return a rowwise state with sequences ``rows`` (R,) replaced by ``moved``, in place where shapes allow."""
+    return tuple(
+        type(part)(*(_replaced(x, rows, y) for x, y in zip(part, new, strict=True)))
+        for part, new in zip(state, moved, strict=True)
+    )
+
+
+def _replaced(whole: Tensor, rows: Tensor, part: Tensor) -> Tensor:
+    if whole.shape[1:] != part.shape[1:]:
+        larger = whole.new_zeros(whole.shape[:1] + part.shape[1:])
+        larger[tuple(slice(size) for size in whole.shape)] = whole
+        whole = larger
+    whole[rows] = part
+    return whole
