@@ -94,8 +94,7 @@ class Attention(nn.Module):
         qkv = self.qkv(x_BTC).view(batch, length, 3, self.heads, self.head_size)
         outputs = []
         for t in range(length):
-            cosine, sine = row_rotation(state.position_B, self.head_size, self.base, x_BTC.dtype)
-            q, k = rotate(qkv[:, t, :2], cosine, sine).unbind(dim=1)
+            q, k = rotate(qkv[:, t, :2], row_rotation(state.position_B, self.head_size, self.base)).unbind(dim=1)
             y, state = self._row_step(q, k, qkv[:, t, 2], state)
             outputs.append(y.reshape(batch, 1, width))
         return self.out(outputs[0] if length == 1 else torch.cat(outputs, dim=1)), state
@@ -173,6 +172,13 @@ def rotation(position: int, length: int, size: int, base: float, device: torch.d
         frequencies = base ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
         angles = (places[:, None] * frequencies)[:, None, None, :]
         return torch.polar(torch.ones_like(angles), angles).to(torch.complex64).to(device)
+
+
+def row_rotation(position_B: Tensor, size: int, base: float) -> Tensor:
+    """Return exp(i angle), complex64 (B, 1, 1, D/2), for one position per sequence."""
+    frequencies = base ** (-torch.arange(0, size, 2, dtype=torch.float64, device=position_B.device) / size)
+    angles = (position_B[:, None] * frequencies)[:, None, None, :]
+    return torch.polar(torch.ones_like(angles), angles).to(torch.complex64)
 
 
 def rotate(x: Tensor, turn: Tensor) -> Tensor:
