@@ -1,1 +1,10 @@
-"""Random worlds: families to sample from, and their exact solutions."""
+"""Random worlds: families to sample from, and their exact solutions.
+
+Importing this package registers every family.
+"""
+
+from common.worlds.registry import sample_world
+from common.worlds.solve import solve
+from common.worlds.world import World
+
+__all__ = ["World", "sample_world", "solve"]
