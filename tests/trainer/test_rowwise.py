@@ -47,4 +47,5 @@ def test_a_rowwise_state_goes_on_from_a_whole_pass_and_takes_several_positions()
         whole = model.policy(model(tokens)[0])
         _, state = model(Tokens(*(part[:, :37] for part in tokens)))
         hidden, _ = model(Tokens(*(part[:, 37:] for part in tokens)), model.rowwise(state))
-    assert (model.policy(hidden) - whole[:, 37:]).abs().max() < TOLERANCE
+        after = model.policy(hidden)
+    assert (after - whole[:, 37:]).abs().max() < TOLERANCE
