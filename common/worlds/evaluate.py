@@ -51,7 +51,7 @@ def evaluate_choice(row_start, successor, probability, expected, terminal, n_act
         _unit_row(matrix, n, s, first[s], last[s])
         if not terminal[s]:
             _add_row(matrix, successor, probability, terminal, begin, end, s * n, -discount)
-    _solve(matrix, first, last, value)
+    solve_envelope(matrix, first, last, value)
 
 
 @kernel
@@ -77,7 +77,7 @@ def evaluate_mixture(row_start, successor, probability, expected, terminal, n_ac
                 if weight[row] > 0.0:
                     share = -discount * weight[row]
                     _add_row(matrix, successor, probability, terminal, row_start[row], row_start[row + 1], s * n, share)
-    _solve(matrix, first, last, value)
+    solve_envelope(matrix, first, last, value)
 
 
 @kernel(inline=True)
@@ -114,7 +114,7 @@ def _subtract(matrix, target, source, count, factor):
 
 
 @kernel
-def _solve(matrix, first, last, value):
+def solve_envelope(matrix, first, last, value):
     """Solve matrix x = value in place; row i has its entries in columns first[i]..last[i] (``last`` grows by fill)."""
     n = value.shape[0]
     inverse = np.empty(n)
