@@ -1,0 +1,104 @@
+"""What a dataset says of itself: the attributes of its ``zarr.json``."""
+
+import functools
+import platform
+import subprocess
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from common.config import parse
+from common.dataset.layout import Layout
+from common.dataset.schema import FORMAT_VERSION, Tag
+from common.errors import UsageError
+
+FORMAT = "omnirl-dataset"
+_PACKAGES = ("numpy", "numba", "zarr", "zarrs", "pyarrow")
+_COUNTS = ("sequences", "sequences_per_shard")
+_ROOT = Path(__file__).resolve().parents[2]
+
+
+class Header(Layout):
+    """A dataset's attributes: its layout, its recipe, its identity and where it comes from."""
+
+    format: str = FORMAT
+    format_version: int = FORMAT_VERSION
+    recipe: dict[str, Any]
+    """The resolved recipe."""
+    identity: str
+    """Digest over families, mixture, length, vocabularies, seed and versions."""
+    label: str
+    """``oracle`` or ``action``: which target the recipe means its rows to be trained on."""
+    tags: dict[str, int] = Field(default_factory=lambda: {tag.name.lower(): int(tag) for tag in Tag})
+    provenance: dict[str, Any] = Field(default_factory=dict)
+    """Version and commit of this software, package versions, when it was first made. No part of the identity."""
+
+
+def read(attributes: Mapping[str, Any], where: str) -> Header:
+    """Return the header in a group's attributes.
+
+    Raises:
+        UsageError: They are no dataset's, or of another format version; the message names it.
+    """
+    if attributes.get("format") != FORMAT:
+        raise UsageError(f"{where} holds a Zarr group that is no dataset of this kind: attribute 'format' is missing")
+    version = attributes.get("format_version")
+    if version != FORMAT_VERSION:
+        raise UsageError(
+            f"{where} has dataset format version {version!r}, this software reads version {FORMAT_VERSION}; "
+            "use the release that wrote it, or make the dataset again"
+        )
+    return parse(Header, dict(attributes), f"the zarr.json of {where}")
+
+
+def differences(ours: Header, theirs: Header) -> list[str]:
+    """Say, a line each, in what two datasets differ; empty where they are the same dataset with the same shards."""
+    if ours.identity == theirs.identity:
+        unequal = [n for n in _COUNTS if getattr(ours, n) != getattr(theirs, n)]
+        return [f"{n}: {getattr(theirs, n)} there, {getattr(ours, n)} asked for" for n in unequal]
+    lines = [
+        f"{path}: {there!r} there, {here!r} asked for"
+        for path, here, there in _unequal(ours.recipe, theirs.recipe)
+        if path not in _COUNTS
+    ]
+    return lines or ["it was made by other versions of the world families or behaviours"]
+
+
+def _unequal(ours: Any, theirs: Any, path: str = "") -> list[tuple[str, Any, Any]]:
+    found: list[tuple[str, Any, Any]] = []
+    if isinstance(ours, dict) and isinstance(theirs, dict):
+        for key in sorted({*ours, *theirs}):
+            found += _unequal(ours.get(key), theirs.get(key), f"{path}.{key}".lstrip("."))
+    elif isinstance(ours, list) and isinstance(theirs, list) and len(ours) == len(theirs):
+        for index, (here, there) in enumerate(zip(ours, theirs, strict=True)):
+            found += _unequal(here, there, f"{path}.{index}")
+    elif ours != theirs:
+        found.append((path, ours, theirs))
+    return found
+
+
+def provenance() -> dict[str, Any]:
+    """Return what made a product: version, commit (None outside a checkout), packages, Python, time."""
+    return {
+        "version": metadata.version("omnirl"),
+        "commit": _commit(),
+        "packages": {package: metadata.version(package) for package in _PACKAGES},
+        "python": platform.python_version(),
+        "created": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+@functools.cache
+def _commit() -> str | None:
+    """Return the checkout's commit, with ``+`` where tracked files were changed since."""
+    if not (_ROOT / ".git").exists():
+        return None
+    command = ["git", "-C", str(_ROOT), "describe", "--always", "--abbrev=40", "--exclude=*", "--dirty=+"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=20).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return None
