@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from operator import index
 from typing import Any
 
 from common.config import Settings, parse
@@ -18,7 +19,7 @@ class Family:
     parameters: type[Settings]
     """What can be asked of the family; every default is usable."""
     sample: Callable[[Any, int], World]
-    """(checked parameters, seed in [0, 2**64)) in, one world out; ``draw_world`` adds family, version, parameters, seed."""
+    """(checked parameters, seed) in, one world out; ``draw_world`` adds family, version, parameters and seed."""
 
 
 _FAMILIES: dict[str, Family] = {}
@@ -74,13 +75,19 @@ def draw_world(chosen: Family, settings: Settings, seed: int) -> World:
     Raises:
         UsageError: The seed is out of range, or no world satisfies the settings.
     """
-    if not 0 <= seed < 1 << 64:
-        raise UsageError(f"a world's seed lies in [0, 2**64), got {seed}; take it from common.seeding.derive_seed")
-    world = chosen.sample(settings, int(seed))
+    try:
+        whole = index(seed)
+    except TypeError:
+        whole = -1
+    if not 0 <= whole < 1 << 64:
+        raise UsageError(
+            f"a world's seed is an integer in [0, 2**64), got {seed!r}; take it from common.seeding.derive_seed"
+        )
+    world = chosen.sample(settings, whole)
     return replace(
         world,
         family=chosen.name,
         version=chosen.version,
         parameters=settings.model_dump(mode="json"),
-        seed=int(seed),
+        seed=whole,
     )
