@@ -9,6 +9,7 @@ from enum import IntEnum
 
 _MASK_62 = (1 << 62) - 1
 _MASK_64 = (1 << 64) - 1
+_STREAMS = 0x5DEECE66D2545F49
 
 
 class Purpose(IntEnum):
@@ -36,6 +37,16 @@ def derive_seed(run_seed: int, purpose: Purpose, index: int) -> int:
         raise ValueError(f"run seed must be >= 0 and index in [0, 2**62), got {run_seed} and {index}")
     key = splitmix64(run_seed & _MASK_64)
     return (int(purpose) << 62) | (_mix_62((index + key) & _MASK_62))
+
+
+def stream_seed(seed: int, stream: int) -> int:
+    """Return the seed of one of an item's independent streams of random numbers, in [0, 2**64).
+
+    Args:
+        seed: The item's seed.
+        stream: Its number, >= 0.
+    """
+    return splitmix64((splitmix64(seed ^ _STREAMS) + stream) & _MASK_64)
 
 
 def splitmix64(value: int) -> int:
