@@ -139,7 +139,7 @@ def extremes(what: Any) -> list[Any]:
 
 # Drawn real numbers as rows of a table, so that a kernel draws them: (code, how many values follow, values ...).
 _CONSTANT, _RANGE, _LOG_UNIFORM, _EXPONENTIAL, _CHOICE = range(5)
-_CODES = {Range: _RANGE, LogUniform: _LOG_UNIFORM, Exponential: _EXPONENTIAL, Choice: _CHOICE}
+_CODES: dict[Any, int] = {Range: _RANGE, LogUniform: _LOG_UNIFORM, Exponential: _EXPONENTIAL, Choice: _CHOICE}
 CHOICES = 14
 """A choice of numbers in a table has at most so many."""
 

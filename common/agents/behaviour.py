@@ -1,0 +1,48 @@
+"""What every behaviour is: settings that may be drawn, and kernels over explicit state arrays.
+
+A behaviour's file holds its settings and three kernels; ``common.agents.kinds`` registers them:
+
+- ``start(rng, parameters, memory, n_states, n_actions, length)`` fills ``memory`` and may finish ``parameters``;
+- ``choose(rng, parameters, memory, optimal, state, step, n_actions) -> (action, tag)``;
+- ``learn(parameters, memory, state, action, reward, next_state, end, n_actions)`` takes in one step, whoever acted;
+  ``end`` is 0, ``Tag.TERMINATED`` or ``Tag.TRUNCATED``. Learning draws no random numbers, so it may be put off until
+  the behaviour acts again.
+
+``parameters`` is ``float64[PARAMETERS]``, drawn per sequence; ``memory`` is ``float64[memory_size(n, a)]``; ``optimal``
+is ``uint64[discount, state]``, bit a set where action a is optimal; ``step`` counts the sequence's steps so far,
+breaks not among them: schedules are functions of it.
+"""
+
+from typing import Any, ClassVar
+
+import numpy as np
+from pydantic import Field
+
+from common import draw
+from common.config import Settings
+
+PARAMETERS = 16
+"""Room for a behaviour's drawn parameters."""
+
+
+class Behaviour(Settings):
+    """Base of all behaviours' settings."""
+
+    code: ClassVar[int]
+    """The kernels' number of this kind of behaviour."""
+    needs_optimal: ClassVar[bool] = False
+    """Whether it looks at the optimal actions: an oracle."""
+    weight: float = Field(default=1.0, ge=0.0, allow_inf_nan=False)
+    """Probability of being drawn, relative to the other behaviours'."""
+
+    def drawn(self) -> tuple[Any, ...]:
+        """Return the parameters in the order in which the kernels index them."""
+        return ()
+
+    def memory_size(self, n_states: int, n_actions: int) -> int:
+        """Return how many float64 the behaviour keeps in a world of this size."""
+        return 0
+
+    def table(self) -> np.ndarray:
+        """Return the parameters as a table for ``common.draw.draw_reals``, (PARAMETERS, ..) float64."""
+        return draw.table(self.drawn(), PARAMETERS)

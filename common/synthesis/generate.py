@@ -1,0 +1,120 @@
+"""Sequences from a recipe: (recipe, purpose, index) in, one sequence out, the same whatever was made before it."""
+
+from typing import Any
+
+import numpy as np
+
+from common.agents.behaviour import Behaviour
+from common.dataset.schema import MAX_ACTIONS
+from common.draw import draw
+from common.errors import UsageError
+from common.random import choose, generator, uniform
+from common.seeding import Purpose, derive_seed, stream_seed
+from common.synthesis.action_map import draw_action_map
+from common.synthesis.recipe import Recipe
+from common.synthesis.record import MIX, WORLD, Mixture, record
+from common.synthesis.sequences import Sequences
+from common.worlds import World
+from common.worlds.registry import draw_world, family
+
+_SETTINGS = MIX + 1
+"""Stream of a sequence's drawn settings: family, parameters, whether behaviours change, action map."""
+
+
+class Synthesis:
+    """A recipe made ready, for one purpose: ask it for sequences by index."""
+
+    def __init__(self, recipe: Recipe, purpose: Purpose = Purpose.TRAIN) -> None:
+        self.recipe = recipe
+        self.purpose = purpose
+        self._mixture = Mixture(recipe.behaviours)
+        self._families = [family(choice.family) for choice in recipe.families]
+        self._weights = np.array([choice.weight for choice in recipe.families], dtype=np.float64)
+
+    def world(self, index: int) -> World:
+        """Return the world of sequence ``index``."""
+        return self._world(index)[0]
+
+    def write(self, index: int, out: Sequences, place: int) -> dict[str, Any]:
+        """Write sequence ``index`` to row ``place`` of ``out`` and return its catalog row."""
+        world, rng = self._world(index)
+        changes = float(uniform(rng)) < self.recipe.switch_share
+        action_map = draw_action_map(rng, self.recipe.actions, world.n_actions)
+        seeds = [stream_seed(world.seed or 0, stream) for stream in range(_SETTINGS)]
+        switch = self.recipe.switch_probability if changes else 0.0
+        return {"sequence": index, **record(world, self._mixture, switch, seeds, action_map, out, place)}
+
+    def _world(self, index: int) -> tuple[World, np.ndarray]:
+        """Return the world and the generator of the sequence's settings, advanced past those of the world."""
+        seed = derive_seed(self.recipe.seed, self.purpose, index)
+        rng = generator(stream_seed(seed, _SETTINGS))
+        chosen = int(choose(rng, self._weights))
+        drawn = self.recipe.families[chosen].parameters
+        # by name: the order in which a recipe writes them is no part of its identity
+        values = {name: draw(rng, drawn[name]) for name in sorted(drawn)}
+        kind = self._families[chosen]
+        settings = kind.parameters.model_validate({**values, "vocabulary": self.recipe.vocabulary})
+        return draw_world(kind, settings, seed), rng
+
+
+_READY: list[Synthesis] = []
+"""The most recently used recipes made ready: whoever asks for one sequence at a time asks for the same recipe."""
+
+
+def _ready(recipe: Recipe, purpose: Purpose) -> Synthesis:
+    for known in _READY:
+        if known.recipe is recipe and known.purpose == purpose:
+            return known
+    _READY[:] = [Synthesis(recipe, purpose), *_READY[:7]]
+    return _READY[0]
+
+
+def generate(recipe: Recipe, first: int, count: int, purpose: Purpose = Purpose.TRAIN) -> Sequences:
+    """Return sequences ``first`` to ``first + count - 1``; each depends on (recipe, purpose, its index) alone.
+
+    Raises:
+        UsageError: ``first`` or ``count`` is negative.
+    """
+    if first < 0 or count < 0:
+        raise UsageError(f"first and count must be >= 0, got {first} and {count}")
+    ready = _ready(recipe, purpose)
+    out = Sequences.empty(count, recipe.length, recipe.vocabulary, recipe.actions)
+    out.rows.extend(ready.write(first + place, out, place) for place in range(count))
+    return out
+
+
+def world_at(recipe: Recipe, index: int, purpose: Purpose = Purpose.TRAIN) -> World:
+    """Return the world of sequence ``index``, its states shown in the recipe's vocabulary.
+
+    Raises:
+        UsageError: ``index`` is negative.
+    """
+    if index < 0:
+        raise UsageError(f"a sequence's index must be >= 0, got {index}")
+    return _ready(recipe, purpose).world(index)
+
+
+def play(world: World, behaviour: Behaviour, length: int, seed: int, actions: int | None = None) -> Sequences:
+    """Let one behaviour act in one world for ``length`` rows: a baseline or a demonstration.
+
+    Args:
+        world: The world; its observations are ``world.symbol``, the vocabulary ``world.vocabulary``.
+        behaviour: Who acts, as ``common.agents.behaviour`` makes it.
+        length: Rows, breaks included.
+        seed: Of everything drawn, in [0, 2**64). The world draws from ``generator(seed)`` itself.
+        actions: Action ids A; more than the world has are folded by a random surjection. The world's own unless given.
+
+    Raises:
+        UsageError: ``length`` is under 1, ``actions`` too few or over 64, or the seed out of range.
+    """
+    ids = world.n_actions if actions is None else actions
+    if length < 1 or not 0 <= seed < 1 << 64:
+        raise UsageError(f"length must be >= 1 and seed in [0, 2**64), got {length} and {seed}")
+    if not world.n_actions <= ids <= MAX_ACTIONS:
+        raise UsageError(f"actions must be from the world's {world.n_actions} to {MAX_ACTIONS}, got {ids}")
+    out = Sequences.empty(1, length, world.vocabulary, ids)
+    seeds = [stream_seed(seed, stream) for stream in range(_SETTINGS)]
+    seeds[WORLD] = seed
+    action_map = draw_action_map(generator(stream_seed(seed, _SETTINGS)), ids, world.n_actions)
+    out.rows.append({"sequence": 0, **record(world, Mixture([behaviour]), 0.0, seeds, action_map, out, 0)})
+    return out

@@ -1,0 +1,59 @@
+"""What a sequence's targets need of its world: optimal actions as bit masks, oracle and random value of an episode."""
+# mypy: disable-error-code="no-untyped-def"
+
+import numpy as np
+
+from common.kernels import kernel
+from common.worlds.evaluate import expected_rewards
+from common.worlds.returns import episode_totals
+from common.worlds.solve import solve_discounts
+
+_ONE = np.uint64(1)
+
+
+@kernel
+def reference(world, probability, start_probabilities, n_actions, limit, discounts, optimal):
+    """Fill ``optimal``, uint64 (D, n), with the optimal actions per discount (bit a is action a, ties complete).
+
+    Returns the exact expected returns of an episode of at most ``limit`` steps: (of the last discount's oracle, which
+    draws uniformly among ties, of the uniform policy). ``world`` is ``World.arrays()``.
+    """
+    row_start, successor, _, reward, _, start_states, _, terminal = world
+    n = terminal.shape[0]
+    start = np.zeros(n)
+    for i in range(start_states.shape[0]):
+        start[start_states[i]] += start_probabilities[i]
+    expected = expected_rewards(row_start, probability, reward)
+    q = np.empty((discounts.shape[0], n * n_actions))
+    solve_discounts(row_start, successor, probability, expected, terminal, n_actions, discounts, q, optimal)
+    best, uniform = np.zeros(n * n_actions), np.full(n * n_actions, 1.0 / n_actions)
+    for s in range(n):
+        mask, count = optimal[discounts.shape[0] - 1, s], np.int64(0)
+        for a in range(n_actions):
+            count += np.int64((mask >> np.uint64(a)) & _ONE)
+        for a in range(n_actions):
+            if (mask >> np.uint64(a)) & _ONE:
+                best[s * n_actions + a] = 1.0 / count
+    oracle = episode_totals(row_start, successor, probability, expected, terminal, n_actions, best, start, limit)
+    random = episode_totals(row_start, successor, probability, expected, terminal, n_actions, uniform, start, limit)
+    return oracle[0], random[0]
+
+
+@kernel
+def write_labels(optimal, terminal, symbol, preimage_start, preimage, out):
+    """Fill ``out``, (D, V) of the dataset's oracle type: at a live state's symbol every id of every optimal action.
+
+    0 elsewhere. A terminal state writes nothing, so that a bandit's end leaves the label of the symbol it shares.
+    """
+    out[:] = 0
+    n_actions = preimage_start.shape[0] - 1
+    for d in range(optimal.shape[0]):
+        for s in range(terminal.shape[0]):
+            if terminal[s]:
+                continue
+            mask = np.uint64(0)
+            for a in range(n_actions):
+                if (optimal[d, s] >> np.uint64(a)) & _ONE:
+                    for i in range(preimage_start[a], preimage_start[a + 1]):
+                        mask |= _ONE << np.uint64(preimage[i])
+            out[d, symbol[s]] = mask

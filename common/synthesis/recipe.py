@@ -1,0 +1,175 @@
+"""A data recipe: worlds to draw, behaviours to mix, how long and how many; everything a dataset is made of, checked."""
+
+import itertools
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from pydantic import Field, field_validator, model_validator
+
+from common.agents.behaviour import Behaviour
+from common.agents.kinds import AnyBehaviour
+from common.config import Settings, digest, load_recipe, parse, recipe_names
+from common.dataset.schema import MAX_ACTIONS
+from common.draw import Draw, extremes, real, whole
+from common.errors import UsageError
+from common.worlds import registry
+
+FOLDER = Path(__file__).resolve().parent / "recipes"
+"""Where the shipped recipes lie."""
+SYNTHESIS_VERSION = 1
+"""Raised whenever the same recipe and index would give other bytes for a reason that no family's version tells."""
+
+
+class FamilyChoice(Settings):
+    """A family of worlds in the mixture."""
+
+    family: str
+    """A registered family's name."""
+    weight: float = Field(default=1.0, ge=0.0, allow_inf_nan=False)
+    """Probability of a sequence's world being of it, relative to the other families'."""
+    parameters: dict[str, Draw] = Field(default_factory=dict)
+    """The family's parameters, each a value or a way to draw one per world; the rest keep their defaults."""
+
+    @model_validator(mode="after")
+    def _known(self) -> "FamilyChoice":
+        fields = registry.family(self.family).parameters.model_fields
+        for name, what in list(self.parameters.items()):
+            if name == "vocabulary":
+                raise ValueError("vocabulary is the recipe's own setting: leave it out of a family's parameters")
+            if name not in fields:
+                known = ", ".join(field for field in fields if field != "vocabulary")
+                raise ValueError(f"family {self.family!r} has no parameter {name!r}; its parameters are {known}")
+            self.parameters[name] = _fit(fields[name].annotation, what, f"{self.family}.{name}")
+        return self
+
+    def corners(self, vocabulary: int) -> list[Settings]:
+        """Return the family's settings at the ends of every drawn parameter, checked as the family checks them.
+
+        Raises:
+            UsageError: The family refuses one.
+        """
+        ends = {name: extremes(what) for name, what in self.parameters.items()}
+        drawn = [name for name, values in ends.items() if len(values) > 1]
+        cases = [{name: values[i] for name, values in ends.items()} for i in (0, -1)]
+        for name in drawn:
+            cases.extend({**cases[0], name: value} for value in ends[name])
+        if len(drawn) <= 6:
+            cases.extend(dict(zip(ends, values, strict=True)) for values in itertools.product(*ends.values()))
+        model = registry.family(self.family).parameters
+        unique = {repr(sorted(case.items())): case for case in cases}
+        return [parse(model, {**c, "vocabulary": vocabulary}, f"family {self.family!r}") for c in unique.values()]
+
+
+def _fit(annotation: Any, what: Any, name: str) -> Any:
+    """Return a drawn parameter as one of its field's type: reals for float, integers for int."""
+    types = set(get_args(annotation)) or {annotation}
+    try:
+        if float in types and not isinstance(what, str):
+            return real(what)
+        if int in types and bool not in types:
+            return whole(what)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
+    return what
+
+
+class Recipe(Settings):
+    """Everything a dataset is made of. What its sequences hold depends on all but name, counts and shard size."""
+
+    name: str
+    """What people call it."""
+    seed: int = Field(default=0, ge=0)
+    """Run seed; worlds and behaviours of every sequence come from (seed, purpose, index)."""
+    sequences: int = Field(gt=0)
+    """How many sequences are wanted; rounded up to whole shards."""
+    length: int = Field(gt=0)
+    """Rows of a sequence, breaks included."""
+    sequences_per_shard: int = Field(gt=0)
+    """A constant of the dataset; kept when it is extended."""
+    vocabulary: int = Field(gt=0, le=65_535)
+    """Observation symbols."""
+    actions: int = Field(gt=0, le=MAX_ACTIONS)
+    """Action ids A; a world with fewer actions folds them."""
+    label: Literal["oracle", "action"] = "oracle"
+    """What the policy is trained on: all optimal actions, or the recorded action."""
+    switch_share: float = Field(default=0.85, ge=0.0, le=1.0)
+    """Share of sequences in which the behaviour may change."""
+    switch_probability: float = Field(default=0.2, ge=0.0, le=1.0)
+    """In those, the probability that a behaviour is drawn anew at an episode's end."""
+    families: tuple[FamilyChoice, ...] = Field(min_length=1)
+    """Worlds, mixed by weight."""
+    behaviours: tuple[AnyBehaviour, ...] = Field(min_length=1)
+    """Behaviours, mixed by weight."""
+
+    @field_validator("families", "behaviours")
+    @classmethod
+    def _some_weight(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
+        if sum(item.weight for item in value) <= 0.0:
+            raise ValueError("at least one weight must be over 0; raise one")
+        return value
+
+    @model_validator(mode="after")
+    def _fits(self) -> "Recipe":
+        for choice in self.families:
+            for settings in choice.corners(self.vocabulary):
+                for name, limit, what in (
+                    ("n_states", self.vocabulary, "vocabulary"),
+                    ("n_actions", self.actions, "actions"),
+                ):
+                    value = getattr(settings, name, None) or 0
+                    if value > limit:
+                        raise ValueError(
+                            f"{name} must not exceed the recipe's {what}, got {value} in family {choice.family!r} "
+                            f"and {what} = {limit}; raise {what} or lower {name}"
+                        )
+        return self
+
+    @property
+    def shards(self) -> int:
+        """Number of shards."""
+        return -(-self.sequences // self.sequences_per_shard)
+
+    @property
+    def n_sequences(self) -> int:
+        """Number of sequences, whole shards."""
+        return self.shards * self.sequences_per_shard
+
+    def with_behaviours(self, behaviours: Sequence[Behaviour]) -> "Recipe":
+        """Return the recipe with another mixture: the same worlds, differently explored."""
+        return Recipe.model_validate({**self.model_dump(), "behaviours": [b.model_dump() for b in behaviours]})
+
+    def without_oracle(self) -> "Recipe":
+        """Return the recipe without behaviours that know the optimal actions.
+
+        Raises:
+            UsageError: No behaviour is left.
+        """
+        left = [item for item in self.behaviours if not item.needs_optimal]
+        if sum(item.weight for item in left) <= 0.0:
+            raise UsageError(f"recipe {self.name!r} has no behaviour without an oracle; add one, for example random")
+        return self.with_behaviours(left)
+
+
+def load(recipe: str, overrides: Sequence[str] = ()) -> Recipe:
+    """Return a recipe by name or by the path of a TOML file, with ``a.b=value`` overrides applied.
+
+    Raises:
+        UsageError: It does not exist, or a setting is unknown, ill-typed or breaks a rule.
+    """
+    return load_recipe(Recipe, recipe, FOLDER, overrides)
+
+
+def names() -> list[str]:
+    """Return the names of the shipped recipes."""
+    return recipe_names(FOLDER)
+
+
+def identity_digest(recipe: Recipe) -> str:
+    """Return the digest of what decides every byte of every sequence, 64 hexadecimal digits.
+
+    Families with their versions, behaviours, length, vocabularies, label rule and seed; not name, counts, shard size.
+    """
+    settings = recipe.model_dump(mode="json", exclude={"name", "sequences", "sequences_per_shard"})
+    versions = {choice.family: registry.family(choice.family).version for choice in recipe.families}
+    return digest({"recipe": settings, "families": versions, "synthesis": SYNTHESIS_VERSION})
