@@ -64,6 +64,14 @@ class Dataset:
 
         return parse(Recipe, self.header.recipe, f"the recipe of {self.url}")
 
+    def check_arrays(self) -> None:
+        """Open every array.
+
+        Raises:
+            DataError: One cannot be opened, or is laid out otherwise than the attributes say.
+        """
+        assert self._arrays
+
     @functools.cached_property
     def _arrays(self) -> dict[str, Any]:
         """The arrays, opened at the first read: while a dataset is being created they may not be there yet."""
@@ -123,8 +131,7 @@ class Dataset:
 
     def committed(self) -> set[int]:
         """Return the shards committed by now."""
-        numbers = (catalogs.shard_of(name) for name in self.store.list(catalogs.FOLDER))
-        return {number for number in numbers if number is not None and number < self.n_shards}
+        return {number for number in committed(self.store) if number < self.n_shards}
 
     def read(self, first: int, count: int) -> Rows:
         """Return sequences ``first`` to ``first + count - 1``.
@@ -140,7 +147,7 @@ class Dataset:
         while position < first + count:
             shard = position // self.sequences_per_shard
             stop = min(first + count, (shard + 1) * self.sequences_per_shard)
-            self._check_objects(shard)
+            self.check_objects(shard)
             for name in self._specs:
                 out[name][position - first : stop - first] = self._read_array(name, shard, position, stop)
             position = stop
@@ -182,8 +189,12 @@ class Dataset:
         except Exception as error:
             raise DataError(f"shard {shard} of {self.url}: catalog file {key} is damaged: {error}") from error
 
-    def _check_objects(self, shard: int) -> None:
-        """Check once that a shard's objects exist in full: Zarr would read a missing one as zeros."""
+    def check_objects(self, shard: int) -> None:
+        """Check, once, that a shard's objects exist in full: Zarr would read a missing one as zeros.
+
+        Raises:
+            DataError: One does not, or the shard is not committed, or its catalog file is another's.
+        """
         if shard in self._sound:
             return
         footer = self.footer(shard)
@@ -221,6 +232,12 @@ def open_dataset(url: str) -> Dataset:
     if header is None:
         raise UsageError(f"{store.url} holds no dataset (no zarr.json); make one with `python -m datagen run`")
     return Dataset(store, header)
+
+
+def committed(store: Store) -> set[int]:
+    """Return the shards whose catalog files exist."""
+    numbers = (catalogs.shard_of(name) for name in store.list(catalogs.FOLDER))
+    return {number for number in numbers if number is not None}
 
 
 def existing_header(store: Store) -> Header | None:

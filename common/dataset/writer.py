@@ -16,6 +16,10 @@ from common.dataset.store import Store, open_store
 from common.errors import DataError, UsageError
 
 
+class Conflict(DataError):
+    """What is stored for a shard contradicts what the recipe gives: trying again cannot help."""
+
+
 class Receipt(Settings):
     """What a writer reports of a shard it committed, or found committed."""
 
@@ -58,7 +62,8 @@ class DatasetWriter:
             started: ``time.perf_counter()`` at which work on the shard began; now, where None.
 
         Raises:
-            DataError: Something stored for this shard holds other data, or the store cannot be written.
+            Conflict: Something stored for this shard is damaged or holds other data.
+            DataError: The store cannot be written.
             ValueError: The arrays or rows break the schema: a bug in what made them.
         """
         started = time.perf_counter() if started is None else started
@@ -100,12 +105,12 @@ class DatasetWriter:
         try:
             theirs = coding.decode(self.specs[name], stored)
         except Exception as error:
-            raise DataError(
+            raise Conflict(
                 f"shard {shard}: object {key} of {self.store.url} exists, uncommitted and damaged ({error}); "
                 "remove that file and give the same command again"
             ) from error
         if theirs.tobytes() != values.tobytes():
-            raise DataError(
+            raise Conflict(
                 f"shard {shard}: object {key} of {self.store.url} holds other data than this recipe gives; "
                 "the dataset was written by other software: write to another --out"
             )
@@ -114,9 +119,9 @@ class DatasetWriter:
         try:
             theirs, ours = (catalog.digests(catalog.decode(d)[1]) for d in (self.store.get(key), data))
         except Exception as error:
-            raise DataError(f"catalog file {key} of {self.store.url} is damaged: {error}") from error
+            raise Conflict(f"catalog file {key} of {self.store.url} is damaged: {error}") from error
         if theirs != ours:
-            raise DataError(f"catalog file {key} of {self.store.url} describes other data than this recipe gives")
+            raise Conflict(f"catalog file {key} of {self.store.url} describes other data than this recipe gives")
 
     def _check(self, shard: int, arrays: Mapping[str, np.ndarray], rows: Sequence[Mapping[str, Any]]) -> None:
         header = self.header

@@ -125,9 +125,9 @@ def test_uncommitted_and_damaged_catalogs_are_named(tmp_path):
     dataset = make(tmp_path / "d")
     (tmp_path / "d/catalog/shard-000002.parquet").unlink()
     assert dataset.committed() == {0, 1}
-    with pytest.raises(DataError, match="shard 2 of .* is not committed"):
+    with pytest.raises(DataError, match=r"shard 2 of .* is not committed"):
         dataset.read(8, 1)
-    with pytest.raises(DataError, match="shard 2 of .* is not committed"):
+    with pytest.raises(DataError, match=r"shard 2 of .* is not committed"):
         dataset.digest()
     path = tmp_path / "d/catalog/shard-000001.parquet"
     path.write_bytes(path.read_bytes()[:-20])

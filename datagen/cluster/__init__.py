@@ -1,0 +1,1 @@
+"""The Ray service: a session, actors that make shards, and the pool the driver's loop leases them to."""

@@ -1,0 +1,58 @@
+"""A Ray session: joins the cluster a job was submitted to or that was named, else starts one on this machine."""
+
+import contextlib
+import os
+import signal
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+OBJECT_STORE_BYTES = 100 * 1024 * 1024
+"""Receipts are all that ever lies in it; Ray's default is gigabytes."""
+_QUIET = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS": "0",
+    "RAY_COLOR_PREFIX": "0",
+    "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
+}
+
+
+@contextlib.contextmanager
+def session(address: str | None, actors: int | None) -> Iterator[Any]:
+    """Connect to Ray for the length of a ``with`` block; yields the ``ray`` module.
+
+    A session that is there already is used and left alone. One started here listens on this machine only, without
+    authentication unless RAY_AUTH_MODE says otherwise: left unset, Ray would turn tokens on for the whole user account.
+
+    Args:
+        address: A cluster's address, ``auto`` or ``local``; None takes RAY_ADDRESS, or starts a local one.
+        actors: How many actors are wanted; a local session has that many cores, or the machine's where None.
+    """
+    address = address or os.environ.get("RAY_ADDRESS") or "local"
+    for name, value in _QUIET.items():
+        os.environ.setdefault(name, value)
+    if address == "local":
+        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+    import ray
+
+    if ray.is_initialized():
+        yield ray
+        return
+    on_terminate = signal.getsignal(signal.SIGTERM)
+    common: dict[str, Any] = {"log_to_driver": False, "logging_level": "WARNING"}
+    if address == "local":
+        ray.init(
+            address="local",
+            num_cpus=actors,
+            include_dashboard=False,
+            object_store_memory=OBJECT_STORE_BYTES,
+            **common,
+        )
+    else:
+        ray.init(address=address, **common)
+    if threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, on_terminate)  # Ray puts its own, which exits at once
+    try:
+        yield ray
+    finally:
+        ray.shutdown()

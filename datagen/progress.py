@@ -1,0 +1,107 @@
+"""What a run shows: a bar with rate and time left on a terminal, a plain line now and then elsewhere."""
+
+import sys
+import time
+from types import TracebackType
+from typing import TextIO
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+from common.dataset.writer import Receipt
+
+FIRST_LINE = 5.0
+"""Seconds to the first plain line; each later one waits a little longer, up to ``LAST_LINE``."""
+LAST_LINE = 60.0
+
+
+class Progress:
+    """Shows a run's progress on ``stream``; a context manager."""
+
+    def __init__(self, total: int, committed: int, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._total, self._committed = total, committed
+        self._steps = self._made = 0
+        self._started = time.monotonic()
+        """When the first shard was begun: starting workers counts in no rate."""
+        self._begun = False
+        self._interval = FIRST_LINE
+        self._next = self._started + FIRST_LINE
+        self._bar: RichProgress | None = None
+        self._task = TaskID(0)
+
+    def __enter__(self) -> "Progress":
+        if self._stream.isatty():
+            self._bar = RichProgress(
+                TextColumn("shards"),
+                BarColumn(),
+                MofNCompleteColumn(),
+                TextColumn("{task.fields[rate]}"),
+                TimeRemainingColumn(),
+                console=Console(file=self._stream),
+            )
+            self._bar.start()
+            self._task = self._bar.add_task("shards", total=self._total, completed=self._committed, rate="")
+        elif self._committed:
+            self.note(f"{self._committed} of {self._total} shards are committed already")
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: object, trace: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def begin(self) -> None:
+        """Start the clock of the rate, once: a worker took its first shard."""
+        if not self._begun:
+            self._begun = True
+            self._started = time.monotonic()
+
+    @property
+    def rate(self) -> float:
+        """Rows made a second, since the first shard was begun."""
+        return self._steps / max(time.monotonic() - self._started, 1e-9)
+
+    def done(self, receipt: Receipt) -> None:
+        """Count a committed shard; one that others committed counts in no rate."""
+        self._committed += 1
+        if receipt.new:
+            self._made += 1
+            self._steps += receipt.steps
+        if self._bar is not None:
+            self._bar.update(self._task, completed=self._committed, rate=f"{self.rate:,.0f} steps/s")
+
+    def tick(self) -> None:
+        """Print a plain line where one is due."""
+        now = time.monotonic()
+        if self._bar is None and now >= self._next and self._committed < self._total:
+            self._interval = min(self._interval * 1.5, LAST_LINE)
+            self._next = now + self._interval
+            self.note(self._line(now))
+
+    def note(self, text: str) -> None:
+        """Print a line above the bar."""
+        if self._bar is not None:
+            self._bar.console.print(text, markup=False, highlight=False)
+        else:
+            print(text, file=self._stream, flush=True)
+
+    def summary(self) -> str:
+        """Return the last line of a run."""
+        seconds = time.monotonic() - self._started
+        return (
+            f"{self._committed} of {self._total} shards committed; {self._made} made here, {self._steps:,} steps "
+            f"in {seconds:.1f} s, {self.rate:,.0f} steps/s"
+        )
+
+    def _line(self, now: float) -> str:
+        line = f"{self._committed} of {self._total} shards, {self.rate:,.0f} steps/s"
+        if self._made:
+            left = (self._total - self._committed) * (now - self._started) / self._made
+            line += f", {_duration(left)} left"
+        return line
+
+
+def _duration(seconds: float) -> str:
+    hours, rest = divmod(round(seconds), 3600)
+    return f"{hours} h {rest // 60:02d} min" if hours else f"{rest // 60} min {rest % 60:02d} s"
