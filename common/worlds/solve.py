@@ -75,7 +75,8 @@ def policy_iteration(
         reached = total
     for s in range(n):
         if not terminal[s]:
-            for a in range(n_actions):
+            value[s] = q[s * n_actions]
+            for a in range(1, n_actions):
                 value[s] = max(value[s], q[s * n_actions + a])
     return evaluations
 
