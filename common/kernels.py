@@ -95,7 +95,7 @@ def kernel(function: Callable[..., Any] | None = None, *, inline: bool = False, 
             surround every use of an array argument in a loop: a world's step costs 7 ns without them, 35 with.
             Numba refuses to compile an allocation then; views of arguments are fine, returning them is not.
     """
-    options = {"nogil": True, "cache": True, "error_model": "numpy", "forceinline": inline}
+    options: dict[str, Any] = {"nogil": True, "cache": True, "error_model": "numpy", "forceinline": inline}
     if inline or not allocates:
         options["_nrt"] = False
     if function is None:
