@@ -21,7 +21,8 @@ from numba.core import caching, codegen
 from numba.core import config as _numba_config
 
 ROOT = Path(__file__).resolve().parent
-_IMPORT = re.compile(r"^\s*(?:from|import)\s+(common(?:\.\w+)*)(?:\s+import\s+\(?([\w ,\n]+))?", re.MULTILINE)
+_FROM = re.compile(r"^[ \t]*from[ \t]+(common(?:\.\w+)*)[ \t]+import[ \t]+(?:\(([^)]*)\)|(.*))", re.MULTILINE)
+_IMPORT = re.compile(r"^[ \t]*import[ \t]+(.*)", re.MULTILINE)
 
 config: Any = _numba_config
 
@@ -29,14 +30,17 @@ config: Any = _numba_config
 @functools.cache
 def _imports(path: Path) -> frozenset[Path]:
     """Return the files of this package that ``path`` imports directly."""
+    text = path.read_text(encoding="utf-8").replace("\\\n", " ")
+    modules = {name for match in _IMPORT.finditer(text) for name in re.findall(r"\bcommon(?:\.\w+)*", match[1])}
+    for match in _FROM.finditer(text):
+        names = re.findall(r"\w+", match[2] or match[3] or "")
+        modules.update((match[1], *(f"{match[1]}.{name}" for name in names)))
     found = set()
-    for match in _IMPORT.finditer(path.read_text(encoding="utf-8")):
-        names = [word.split(" ")[0] for word in re.split(r",\s*", (match[2] or "").strip())]
-        for module in (match[1], *(f"{match[1]}.{name}" for name in names if name)):
-            place = ROOT.parent.joinpath(*module.split("."))
-            for candidate in (place.with_suffix(".py"), place / "__init__.py"):
-                if candidate.is_file() and candidate != ROOT / "__init__.py":
-                    found.add(candidate)
+    for module in modules:
+        place = ROOT.parent.joinpath(*module.split("."))
+        for candidate in (place.with_suffix(".py"), place / "__init__.py"):
+            if candidate.is_file() and candidate != ROOT / "__init__.py":
+                found.add(candidate)
     return frozenset(found)
 
 
