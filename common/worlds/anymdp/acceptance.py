@@ -11,7 +11,7 @@ import numpy as np
 
 from common.kernels import kernel
 from common.maths import exp, log
-from common.worlds.anymdp.linear import add_scaled, fill
+from common.worlds.anymdp.linear import LANES, add_scaled, fill
 from common.worlds.anymdp.values import action_value, optimal_values, uniform_chain, uniform_values
 
 LEAST_GAIN = 2.0
@@ -19,13 +19,17 @@ LEAST_GINI = 0.7
 LEAST_ENTROPY = 0.35
 ORACLE_DISCOUNT = 0.994
 ACCEPTED, LOW_VALUE, LOW_GINI, LOW_ENTROPY = 0, 1, 2, 3
-_STILL = 1e-12
-_NOTHING = 1e-17
+_SWEEPS = 1
+"""Value sweeps before policy iteration: the discount has changed only a little."""
+_UNCERTAIN = -1
+_EVERY = 8
+"""Steps between attempts to end early."""
+_NOTHING = 1e-15
 """Probability mass under this is not carried on."""
 
 
 @kernel
-def judge(n_actions, cap, start, terminal, base, row, first, last, reward, value, policy, table):
+def judge(n_actions, cap, start, terminal, base, core, first, last, reward, value, policy, table):
     """Return ACCEPTED or the first test that failed: gain over the uniform policy, then spread of the visits.
 
     Args:
@@ -33,56 +37,86 @@ def judge(n_actions, cap, start, terminal, base, row, first, last, reward, value
         cap: T_E.
         start: (START_RANKS,) float64, probability of starting in each rank.
         terminal: (n,) bool.
-        base: (n * n_actions,) int64; with the next three, the rows, as ``transitions`` says.
-        row: The entries.
+        base: (n * n_actions,) int64; with the next three, the rows' cores, as ``transitions`` says.
+        core: The entries.
         first: (n * n_actions,) int64.
         last: (n * n_actions,) int64.
         reward: (n * n_actions,) float64, expected reward of (s, a).
-        value: (n,) float64, in: V* at a nearby discount; out: V* at 2^(-1/n).
+        value: (n + LANES,) float64, in: V* at a nearby discount; out: V* at 2^(-1/n).
         policy: (n,) int64, in and out likewise.
         table: (n * n,) float64, scratch.
     """
     n = terminal.shape[0]
     discount = exp(-0.6931471805599453 / n)
-    optimal_values(n_actions, discount, terminal, base, row, first, last, reward, value, policy, table)
-    blind = np.empty(n)
-    uniform_values(n_actions, discount, terminal, base, row, first, last, reward, blind, table)
+    optimal_values(n_actions, discount, _SWEEPS, terminal, base, core, first, last, reward, value, policy, table)
+    blind = np.zeros(n + LANES)
+    uniform_values(n_actions, discount, terminal, base, core, first, last, reward, blind, table)
     for s in range(start.shape[0]):
         if start[s] > 0.0:
             best = -np.inf
             for index in range(s * n_actions, (s + 1) * n_actions):
-                best = max(best, action_value(index, discount, base, row, first, last, reward, blind))
+                best = max(best, action_value(index, discount, base, core, first, last, reward, blind))
             if (value[s] - best) * (1.0 - discount) * cap < LEAST_GAIN:
                 return LOW_VALUE
-    return _judge_visits(n_actions, cap, start, terminal, base, row, first, last, policy)
+    return _judge_visits(n_actions, cap, start, terminal, base, core, first, last, policy)
 
 
 @kernel
-def _judge_visits(n_actions, cap, start, terminal, base, row, first, last, policy):
+def _judge_visits(n_actions, cap, start, terminal, base, core, first, last, policy):
     """Return ACCEPTED, LOW_GINI or LOW_ENTROPY for where the policy is after 2^(floor(log2 T_E) + 1) steps."""
     n = terminal.shape[0]
     steps = 1
     while steps <= cap:
         steps *= 2
     now, later = np.empty(n), np.empty(n)
-    gini, entropy = np.inf, np.inf
+    verdict = ACCEPTED
     for s in range(start.shape[0]):
         if start[s] > 0.0:
             fill(now, 0, n, 0.0)
             now[s] = 1.0
-            for step in range(steps):
-                _advance_greedy(n_actions, start, terminal, base, row, first, last, policy, now, later)
+            for left in range(steps - 1, -1, -1):
+                _advance_greedy(n_actions, start, terminal, base, core, first, last, policy, now, later)
                 now, later = later, now
-                if _moved(now, later) * (steps - step) < _STILL:
-                    break
-            gini, entropy = min(gini, _gini(now)), min(entropy, _entropy(now) / log(np.float64(n)))
-    if gini <= LEAST_GINI:
-        return LOW_GINI
-    return ACCEPTED if entropy > LEAST_ENTROPY else LOW_ENTROPY
+                if left % _EVERY == 0:
+                    found = _judge_spread(now, _moved(now, later) * left)
+                    if found == LOW_GINI:
+                        return LOW_GINI
+                    if found != _UNCERTAIN:
+                        verdict = max(verdict, found)
+                        break
+    return verdict
 
 
 @kernel
-def _advance_greedy(n_actions, start, terminal, base, row, first, last, policy, now, later):
+def _judge_spread(p, doubt):
+    """Return the verdict on every distribution within ``doubt`` of ``p`` (sum of absolute differences), or _UNCERTAIN.
+
+    The squares of two such distributions differ by at most doubt (2 max p + doubt) in sum, their entropies by at most
+    t ln(n - 1) - t ln t - (1 - t) ln(1 - t), t = doubt / 2 (Audenaert, 2007).
+    """
+    if doubt >= 0.5:
+        return _UNCERTAIN
+    n = p.shape[0]
+    squares, largest = 0.0, 0.0
+    for i in range(n):
+        squares += p[i] * p[i]
+        largest = max(largest, p[i])
+    margin = 1.0 - squares - LEAST_GINI
+    slack = doubt * (2.0 * largest + doubt)
+    if abs(margin) <= slack and doubt > 0.0:
+        return _UNCERTAIN
+    if margin <= 0.0:
+        return LOW_GINI
+    margin = _entropy(p) - LEAST_ENTROPY * log(np.float64(n))
+    t = 0.5 * doubt
+    slack = t * log(n - 1.0) - t * log(t) - (1.0 - t) * log(1.0 - t) if t > 0.0 else 0.0
+    if abs(margin) <= slack and doubt > 0.0:
+        return _UNCERTAIN
+    return ACCEPTED if margin > 0.0 else LOW_ENTROPY
+
+
+@kernel
+def _advance_greedy(n_actions, start, terminal, base, core, first, last, policy, now, later):
     """Write where one step of the policy leads from ``now`` (n,); terminal states lead to ``start``, if that is given.
 
     An empty ``start`` loses the mass of terminal states.
@@ -95,7 +129,7 @@ def _advance_greedy(n_actions, start, terminal, base, row, first, last, policy, 
         elif now[s] > _NOTHING:
             index = s * n_actions + policy[s]
             low = first[index]
-            add_scaled(later, low, row, base[index] + low, last[index] - low, now[s])
+            add_scaled(later, low, core, base[index] + low, last[index] - low, now[s])
     for s in range(start.shape[0]):
         later[s] += ended * start[s]
 
@@ -119,14 +153,6 @@ def _moved(x, y):
 
 
 @kernel
-def _gini(p):
-    total = 0.0
-    for i in range(p.shape[0]):
-        total += p[i] * p[i]
-    return 1.0 - total
-
-
-@kernel
 def _entropy(p):
     total = 0.0
     for i in range(p.shape[0]):
@@ -136,17 +162,17 @@ def _entropy(p):
 
 
 @kernel
-def oracle_earns_less(n_actions, cap, start, terminal, base, row, first, last, reward, value, policy, table):
+def oracle_earns_less(n_actions, cap, start, terminal, base, core, first, last, reward, value, policy, table):
     """Return whether the best policy at ``ORACLE_DISCOUNT`` earns less in an episode than the uniform policy.
 
     Exact expected sums of rewards over ceil(T_E) steps. Arguments as in ``judge``; ``value`` and ``policy`` become the
     oracle's.
     """
     n = terminal.shape[0]
-    optimal_values(n_actions, ORACLE_DISCOUNT, terminal, base, row, first, last, reward, value, policy, table)
+    optimal_values(n_actions, ORACLE_DISCOUNT, _SWEEPS, terminal, base, core, first, last, reward, value, policy, table)
     paid, paid_blind = np.empty(n), np.empty(n)
     begin, end = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
-    uniform_chain(n_actions, 1.0, terminal, base, row, first, last, reward, table, begin, end, paid_blind)
+    uniform_chain(n_actions, 1.0, terminal, base, core, first, last, reward, table, begin, end, paid_blind)
     largest, largest_blind = 0.0, 0.0
     for s in range(n):
         paid[s] = 0.0 if terminal[s] else reward[s * n_actions + policy[s]]
@@ -159,9 +185,9 @@ def oracle_earns_less(n_actions, cap, start, terminal, base, row, first, last, r
     for left in range(np.int64(math.ceil(cap)), 0, -1):
         gain = _product(now, paid) - _product(blind, paid_blind)
         lead += gain
-        _advance_greedy(n_actions, nowhere, terminal, base, row, first, last, policy, now, later)
+        _advance_greedy(n_actions, nowhere, terminal, base, core, first, last, policy, now, later)
         _advance_chain(terminal, table, begin, end, blind, blind_later)
-        if left % 8 == 0:
+        if left % _EVERY == 0:
             # k steps on, gain differs by at most k times what one step moves, times the largest reward
             doubt = _moved(now, later) * largest + _moved(blind, blind_later) * largest_blind
             if abs(lead + (left - 1) * gain) > 0.5 * left * left * doubt:

@@ -82,9 +82,7 @@ def sample_anymdp(parameters: Parameters, seed: int) -> World:
         symbol=symbol,
         vocabulary=vocabulary,
         rejections=rejections,
-        reward_table=RewardTable(
-            mean.reshape(n, n_actions, 1), noise.reshape(n, n_actions, 1), mean_next, noise_next
-        ),
+        reward_table=RewardTable(mean.reshape(n, n_actions, 1), noise.reshape(n, n_actions, 1), mean_next, noise_next),
     )
 
 

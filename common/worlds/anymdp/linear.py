@@ -8,7 +8,8 @@ import numpy as np
 
 from common.kernels import kernel
 
-_FOUR = np.uint64(4)
+LANES = 4
+_FOUR = np.uint64(LANES)
 _THREE = np.uint64(3)
 _TWO = np.uint64(2)
 _ONE = np.uint64(1)
@@ -16,17 +17,17 @@ _ONE = np.uint64(1)
 
 @kernel(inline=True)
 def dot(x, x0, y, y0, count):
-    """Return the sum of ``x[x0 + i] * y[y0 + i]`` for i below ``count``, in four interleaved partial sums."""
-    a, b, c = np.uint64(x0), np.uint64(y0), np.uint64(count)
-    whole = c - (c & _THREE)
+    """Return the sum of ``x[x0 + i] * y[y0 + i]`` for i below ``count`` rounded up to a multiple of ``LANES``.
+
+    Four interleaved partial sums, no remainder: the entries of x past ``count`` must be 0, those of y finite.
+    """
+    a, b = np.uint64(x0), np.uint64(y0)
     t0, t1, t2, t3 = 0.0, 0.0, 0.0, 0.0
-    for i in range(np.uint64(0), whole, _FOUR):
+    for i in range(np.uint64(0), np.uint64(count), _FOUR):
         t0 += x[a + i] * y[b + i]
         t1 += x[a + i + _ONE] * y[b + i + _ONE]
         t2 += x[a + i + _TWO] * y[b + i + _TWO]
         t3 += x[a + i + _THREE] * y[b + i + _THREE]
-    for i in range(whole, c):
-        t0 += x[a + i] * y[b + i]
     return (t0 + t1) + (t2 + t3)
 
 
@@ -39,11 +40,11 @@ def add_scaled(x, x0, y, y0, count, factor):
 
 
 @kernel(inline=True)
-def scale(x, x0, count, factor):
-    """Multiply ``x[x0 + i]`` by ``factor`` for i below ``count``."""
+def scale_by(x, x0, factors, count, factor):
+    """Multiply ``x[x0 + i]`` by ``factor * factors[i]`` for i below ``count``."""
     a = np.uint64(x0)
     for i in range(np.uint64(count)):
-        x[a + i] *= factor
+        x[a + i] *= factor * factors[i]
 
 
 @kernel(inline=True)

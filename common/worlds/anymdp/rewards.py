@@ -16,6 +16,8 @@ DISCOUNT = 0.99
 """The bonus is adjusted to values at this discount."""
 TESTS = 5
 """The fifth failing test drops the candidate."""
+_SWEEPS, _SWEEPS_AGAIN = 4, 1
+"""Value sweeps before policy iteration, in the first test and after a change of bonus."""
 
 
 @kernel
@@ -29,7 +31,7 @@ def draw_rewards(rng, n_actions, terminal, goal_ends, mean, noise, mean_next, no
         goal_ends: Whether the last state is a terminal goal.
         mean: (n * n_actions,) float64, out: potential of s, action cost and step reward; 0 in terminal states.
         noise: (n * n_actions,) float64, out: standard deviation of the action cost's noise.
-        mean_next: (n,) float64, out: position reward of s' less its potential.
+        mean_next: (n + LANES,) float64, out: position reward of s' less its potential.
         noise_next: (n,) float64, out: standard deviation of the position's noise.
     """
     n = terminal.shape[0]
@@ -101,18 +103,18 @@ def _draw_step(rng, n, terminal, goal_ends):
 
 
 @kernel
-def expected_rewards(n_actions, terminal, base, row, first, last, mean, mean_next, expected, pit, goal):
+def expected_rewards(n_actions, terminal, base, core, first, last, mean, mean_next, expected, pit, goal):
     """Average the reward over successors, apart from the bonus.
 
     Args:
         n_actions: Number of actions.
         terminal: (n,) bool.
-        base: (n * n_actions,) int64; with the next three, the rows, as ``transitions`` says.
-        row: The entries.
+        base: (n * n_actions,) int64; with the next three, the rows' cores, as ``transitions`` says.
+        core: The entries.
         first: (n * n_actions,) int64.
         last: (n * n_actions,) int64.
         mean: (n * n_actions,) float64.
-        mean_next: (n,) float64.
+        mean_next: (n + LANES,) float64, 0 past n.
         expected: (n * n_actions,) float64, out.
         pit: (n * n_actions,) float64, out: probability of a pitfall.
         goal: (n * n_actions,) float64, out: probability of the last state.
@@ -123,17 +125,17 @@ def expected_rewards(n_actions, terminal, base, row, first, last, mean, mean_nex
         if terminal[index // n_actions]:
             continue
         low, high = first[index], last[index]
-        expected[index] = mean[index] + dot(row, base[index] + low, mean_next, low, high - low)
+        expected[index] = mean[index] + dot(core, base[index] + low, mean_next, low, high - low)
         for j in range(low, high):
             if j == n - 1:
-                goal[index] = row[base[index] + j]
+                goal[index] = core[base[index] + j]
             elif terminal[j]:
-                pit[index] += row[base[index] + j]
+                pit[index] += core[base[index] + j]
 
 
 @kernel
 def adjust_bonus(
-    rng, n_actions, start, terminal, goal_ends, base, row, first, last, expected, pit, goal, reward,
+    rng, n_actions, start, terminal, goal_ends, base, core, first, last, expected, pit, goal, reward,
     value, policy, table, bonus,
 ):  # fmt: skip
     """Lower pitfalls and raise the last state until values ascend; return whether that took fewer than five tests.
@@ -144,15 +146,15 @@ def adjust_bonus(
         start: (START_RANKS,) float64, probability of starting in each rank.
         terminal: (n,) bool.
         goal_ends: Whether the last state is a terminal goal.
-        base: (n * n_actions,) int64; with the next three, the rows, as ``transitions`` says.
-        row: The entries.
+        base: (n * n_actions,) int64; with the next three, the rows' cores, as ``transitions`` says.
+        core: The entries.
         first: (n * n_actions,) int64.
         last: (n * n_actions,) int64.
         expected: (n * n_actions,) float64, expected reward without bonus.
         pit: (n * n_actions,) float64, probability of a pitfall.
         goal: (n * n_actions,) float64, probability of the last state.
         reward: (n * n_actions,) float64, out: expected reward under the final bonus.
-        value: (n,) float64, out: V* at ``DISCOUNT``.
+        value: (n + LANES,) float64, out: V* at ``DISCOUNT``.
         policy: (n,) int64, out: a policy that attains it.
         table: (n * n,) float64, scratch.
         bonus: (2,) float64, out: bonus of every pitfall, bonus of the last state.
@@ -165,7 +167,8 @@ def adjust_bonus(
     for test in range(TESTS):
         for index in range(reward.shape[0]):
             reward[index] = expected[index] + bonus[0] * pit[index] + bonus[1] * goal[index]
-        optimal_values(n_actions, DISCOUNT, terminal, base, row, first, last, reward, value, policy, table)
+        sweeps = _SWEEPS if test == 0 else _SWEEPS_AGAIN
+        optimal_values(n_actions, DISCOUNT, sweeps, terminal, base, core, first, last, reward, value, policy, table)
         lowest, highest = np.inf, -np.inf
         for s in range(n):
             if not terminal[s]:

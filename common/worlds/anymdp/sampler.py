@@ -11,6 +11,7 @@ from common.kernels import kernel
 from common.random import below
 from common.worlds.anymdp.acceptance import ACCEPTED, judge, oracle_earns_less
 from common.worlds.anymdp.ends import START_RANKS, draw_starts, draw_terminals
+from common.worlds.anymdp.linear import LANES
 from common.worlds.anymdp.rewards import adjust_bonus, draw_rewards, expected_rewards
 from common.worlds.anymdp.transitions import draw_transitions
 from common.worlds.shape import episode_cap, injection
@@ -41,32 +42,32 @@ def sample(rng, least_states, most_states, n_actions, vocabulary, limit, rejecti
     n, cap, symbol = _draw_shape(rng, least_states, most_states, vocabulary)
     size = most_states * n_actions
     start, bonus = np.empty(START_RANKS), np.empty(2)
-    row = np.empty(most_states + size * most_states)
+    row, core = np.empty(size * most_states), np.empty(most_states + size * (most_states + LANES))
     base, first, last = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
     band_from, band_to = np.empty(most_states, dtype=np.int64), np.empty(most_states, dtype=np.int64)
     mean, noise = np.empty(size), np.empty(size)
     expected, pit, goal, reward = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
-    value, policy = np.empty(most_states), np.empty(most_states, dtype=np.int64)
+    value, policy = np.empty(most_states + LANES), np.empty(most_states, dtype=np.int64)
     table = np.empty(most_states * most_states)
     for _ in range(limit):
         rows = n * n_actions
-        terminal, mean_next, noise_next = np.empty(n, dtype=np.bool_), np.empty(n), np.empty(n)
+        terminal, mean_next, noise_next = np.empty(n, dtype=np.bool_), np.zeros(n + LANES), np.empty(n)
         draw_starts(rng, start)
         goal_ends = draw_terminals(rng, start, terminal)
-        draw_transitions(rng, n_actions, terminal, band_from, band_to, base, row, first, last)
+        draw_transitions(rng, n_actions, terminal, band_from, band_to, row, base, core, first, last)
         draw_rewards(rng, n_actions, terminal, goal_ends, mean, noise, mean_next, noise_next)
-        expected_rewards(n_actions, terminal, base, row, first, last, mean, mean_next, expected, pit, goal)
+        expected_rewards(n_actions, terminal, base, core, first, last, mean, mean_next, expected, pit, goal)
         if not adjust_bonus(
-            rng, n_actions, start, terminal, goal_ends, base, row, first, last, expected, pit, goal,
-            reward[:rows], value[:n], policy[:n], table, bonus,
+            rng, n_actions, start, terminal, goal_ends, base, core, first, last, expected, pit, goal,
+            reward[:rows], value, policy, table, bonus,
         ):  # fmt: skip
             rejections[_BONUS] += 1
             continue
-        verdict = judge(n_actions, cap, start, terminal, base, row, first, last, reward, value[:n], policy, table)
+        verdict = judge(n_actions, cap, start, terminal, base, core, first, last, reward, value, policy, table)
         if verdict != ACCEPTED:
             rejections[verdict] += 1
             continue
-        if oracle_earns_less(n_actions, cap, start, terminal, base, row, first, last, reward, value[:n], policy, table):
+        if oracle_earns_less(n_actions, cap, start, terminal, base, core, first, last, reward, value, policy, table):
             rejections[_ORACLE] += 1
             n, cap, symbol = _draw_shape(rng, least_states, most_states, vocabulary)
             continue
@@ -80,14 +81,14 @@ def sample(rng, least_states, most_states, n_actions, vocabulary, limit, rejecti
             symbol,
             start,
             terminal,
-            pack(n_actions, band_from[:n], band_to, base, row, mean, noise, mean_next, noise_next),
+            pack(n_actions, band_from[:n], band_to, row, mean, noise, mean_next, noise_next),
             mean[:rows].copy(),
             noise[:rows].copy(),
-            mean_next,
+            mean_next[:n].copy(),
             noise_next,
         )
     empty = np.empty(0)
-    nothing = pack(n_actions, band_from[:0], band_to, base, row, empty, empty, empty, empty)
+    nothing = pack(n_actions, band_from[:0], band_to, row, empty, empty, empty, empty)
     return 0.0, symbol, start, np.empty(0, dtype=np.bool_), nothing, empty, empty, empty, empty
 
 
@@ -99,7 +100,7 @@ def _draw_shape(rng, least_states, most_states, vocabulary):
 
 
 @kernel
-def pack(n_actions, band_from, band_to, base, row, mean, noise, mean_next, noise_next):
+def pack(n_actions, band_from, band_to, row, mean, noise, mean_next, noise_next):
     """Return the rows as ``World`` has them: positive entries by falling probability, ties by state.
 
     Returns:
@@ -112,64 +113,56 @@ def pack(n_actions, band_from, band_to, base, row, mean, noise, mean_next, noise
     row_start = np.zeros(n * n_actions + 1, dtype=np.int32)
     successor = np.empty(most, dtype=np.uint16)
     probability, cumulative, reward, deviation = np.empty(most), np.empty(most), np.empty(most), np.empty(most)
-    order = np.empty(n, dtype=np.int64)
-    place = 0
+    order, ordered = np.empty(n, dtype=np.uint64), np.empty(n)
+    place, begin = np.uint64(0), 0
     for index in range(n * n_actions):
         s = index // n_actions
-        count = _order(row, base[index], band_from[s], band_to[s], order)
+        count = _order(row, begin, band_from[s], band_to[s], order, ordered)
+        begin += band_to[s] - band_from[s]
         total = 0.0
         for k in range(count):
-            j = order[k]
-            p = row[base[index] + j]
-            total += p
-            successor[place] = j
-            probability[place] = p
-            cumulative[place] = min(total, 1.0) if k < count - 1 else 1.0
-            reward[place] = mean[index] + mean_next[j]
-            deviation[place] = noise[index] + noise_next[j]
-            place += 1
+            total += ordered[k]
+            probability[place + k] = ordered[k]
+            cumulative[place + k] = min(total, 1.0)
+        for k in range(count):
+            successor[place + k] = order[k]
+            reward[place + k] = mean[index] + mean_next[order[k]]
+            deviation[place + k] = noise[index] + noise_next[order[k]]
+        place += count
+        if count:
+            cumulative[place - np.uint64(1)] = 1.0
         row_start[index + 1] = place
-    return (
-        row_start,
-        successor[:place].copy(),
-        probability[:place].copy(),
-        cumulative[:place].copy(),
-        reward[:place].copy(),
-        deviation[:place].copy(),
-    )
+    return row_start, successor[:place], probability[:place], cumulative[:place], reward[:place], deviation[:place]
 
 
 @kernel
-def _order(row, base, start, end, order):
-    """Write the ranks in [start, end) of positive probability by falling probability; return how many.
+def _order(row, begin, start, end, order, ordered):
+    """Write the ranks in [start, end) of positive probability and these by falling probability; return how many.
 
-    Rows rise to one peak and fall again but for the randomness of the mean transition: taken from the outside in, they
-    come nearly sorted, and insertion does the rest.
+    Rows rise to one peak and fall again but for the randomness of the mean transition: taken from the peak outwards,
+    the larger neighbour first, they come nearly sorted, and insertion does the rest.
     """
-    count = 0
-    low, high = start, end - 1
-    while low <= high:
-        j = low
-        if row[base + low] <= row[base + high]:
-            low += 1
+    one, low, high = np.uint64(1), np.uint64(begin), np.uint64(begin + end - start)
+    peak = low
+    for j in range(low, high):
+        if row[j] > row[peak]:
+            peak = j
+    count = np.uint64(0)
+    # the next entries are left - 1, below the peak, and right, at it or above
+    left, right = peak, peak
+    while left > low or right < high:
+        if right >= high or (left > low and row[left - one] >= row[right]):
+            left -= one
+            place = left
         else:
-            j = high
-            high -= 1
-        p = row[base + j]
+            place = right
+            right += one
+        p, j = row[place], place - low + np.uint64(start)
         if p > 0.0:
             k = count
-            while k > 0 and _precedes(row, base, order[k - 1], j):
-                order[k] = order[k - 1]
-                k -= 1
-            order[k] = j
-            count += 1
-    for k in range(count // 2):
-        order[k], order[count - 1 - k] = order[count - 1 - k], order[k]
+            while k > 0 and (ordered[k - one] < p or (ordered[k - one] == p and order[k - one] > j)):
+                order[k], ordered[k] = order[k - one], ordered[k - one]
+                k -= one
+            order[k], ordered[k] = j, p
+            count += one
     return count
-
-
-@kernel(inline=True)
-def _precedes(row, base, i, j):
-    """Return whether rank i comes before rank j by falling probability, then by state."""
-    p, q = row[base + i], row[base + j]
-    return p > q or (p == q and i < j)

@@ -1,7 +1,9 @@
 """Banded transitions: each live state's successors are an interval of ranks, shared out among the actions.
 
-Rows lie one after another in a flat array: the probability of rank j after (s, a) is ``row[base[s * n_actions + a] + j]``
-for j in [band_from[s], band_to[s]). Of that interval the stretch [first, last) of each row is not negligible. Source: the AnyMDP specification, "Transitions" 3 to 5.
+Whole rows lie one after another in a flat array, ``n_actions`` a state: (s, a) has the probabilities of the ranks from
+``band_from[s]`` to ``band_to[s] - 1``. Values are computed on the core of each row, outside of which every entry is
+negligible: the probability of rank j in [first[s * n_actions + a], last[..]) is ``core[base[s * n_actions + a] + j]``;
+a multiple of ``LANES`` entries is stored, the last of them 0. Source: the AnyMDP specification, "Transitions" 3 to 5.
 """
 # mypy: disable-error-code="no-untyped-def"
 
@@ -12,7 +14,7 @@ import numpy as np
 from common.kernels import kernel
 from common.maths import exp
 from common.random import below, between, exponential, uniform
-from common.worlds.anymdp.linear import scale
+from common.worlds.anymdp.linear import LANES, add_scaled, fill, scale_by
 
 NEGLIGIBLE = 1e-13
 """Rows are kept whole, but values are computed on the stretch outside of which every entry is below this."""
@@ -26,7 +28,7 @@ _BELOW_HIGHEST = 0.8413447460685429
 
 
 @kernel
-def draw_transitions(rng, n_actions, terminal, band_from, band_to, base, row, first, last):
+def draw_transitions(rng, n_actions, terminal, band_from, band_to, row, base, core, first, last):
     """Draw every live state's band and rows.
 
     Args:
@@ -35,37 +37,36 @@ def draw_transitions(rng, n_actions, terminal, band_from, band_to, base, row, fi
         terminal: (n,) bool.
         band_from: (n,) int64, out: first successor of each live state.
         band_to: (n,) int64, out: one past the last.
-        base: (n * n_actions,) int64, out: where each row begins, less ``band_from``.
-        row: (n + n * n_actions * n,) float64, out: the rows.
-        first: (n * n_actions,) int64, out: first rank that is not negligible.
-        last: (n * n_actions,) int64, out: one past the last such rank.
+        row: (n * n_actions * n,) float64, out: whole rows.
+        base: (n * n_actions,) int64, out: where each core begins, less ``first``.
+        core: (n + n * n_actions * (n + LANES),) float64, out: cores.
+        first: (n * n_actions,) int64, out: first rank of each core.
+        last: (n * n_actions,) int64, out: one past the last.
     """
     n = terminal.shape[0]
-    mean, centre = np.empty(n), np.empty(n_actions)
-    # a row's base must not be negative, and band_from < n
-    place = n
+    mean, total, centre = np.empty(n), np.empty(n), np.empty(n_actions)
+    # a base must not be negative, and first < n
+    place, core_place = 0, n
     for s in range(n):
-        start, end = s, s
-        if not terminal[s]:
-            start, end = _band(rng, n, s, terminal)
-        band_from[s], band_to[s] = start, end
-        width = end - start
-        for a in range(n_actions):
-            index = s * n_actions + a
-            base[index], first[index], last[index] = place + a * width - start, start, end
+        band_from[s], band_to[s] = s, s
         if terminal[s]:
+            for index in range(s * n_actions, (s + 1) * n_actions):
+                base[index], first[index], last[index] = core_place - s, s, s
             continue
-        for j in range(width):
+        start, end = _band(rng, n, s, terminal)
+        band_from[s], band_to[s] = start, end
+        for j in range(end - start):
             mean[j] = clipped_normal(rng)
         mean[s - start] *= 0.0 if s == n - 1 else 0.5
         sigma = min(max(exponential(rng, 1.0), 0.2), 1.6)
+        bend = exp(-2.0 / (sigma * sigma))
         for a in range(n_actions):
             centre[a] = between(rng, start - 1.0, end)
-            _gaussian(row, place + a * width, start, end, centre[a], 1.0 / (sigma * sigma))
-        _share_out(n_actions, place, start, end, row, mean, centre)
-        for a in range(n_actions):
-            _trim(s * n_actions + a, base, row, first, last)
-        place += n_actions * width
+            _gaussian(row, place + a * (end - start), start, end, centre[a], 1.0 / (sigma * sigma), bend)
+        _share_out(n_actions, place, start, end, row, mean, centre, total)
+        for index in range(s * n_actions, (s + 1) * n_actions):
+            core_place = _copy_core(index, row, place - start, start, end, base, core, core_place, first, last)
+            place += end - start
 
 
 @kernel
@@ -95,67 +96,84 @@ def clipped_normal(rng):
         return _HIGHEST
     while True:
         x = between(rng, _LOWEST, _HIGHEST)
-        if uniform(rng) < exp(0.5 * (_LOWEST * _LOWEST - x * x)):
+        v = uniform(rng)
+        # accept with probability exp(-d); 1 - d is below it and nearly always enough to know
+        d = 0.5 * (x * x - _LOWEST * _LOWEST)
+        if v < 1.0 - d or (v < 1.0 - d + 0.5 * d * d and v < exp(-d)):
             return x
 
 
 @kernel
-def _gaussian(row, offset, start, end, centre, precision):
+def _gaussian(row, offset, start, end, centre, precision, bend):
     """Write exp(-(centre - j)^2 * precision) for j in [start, end), outwards from the nearest rank.
 
-    Neighbouring values have a ratio that itself changes by a constant factor: three exponentials instead of one each.
+    Neighbouring values have a ratio that itself changes by the factor ``bend`` = exp(-2 * precision): two exponentials
+    instead of one for each rank.
     """
     peak = min(max(np.int64(math.floor(centre + 0.5)), start), end - 1)
     distance = peak - centre
     top = exp(-distance * distance * precision)
-    bend = exp(-2.0 * precision)
-    row[offset + peak - start] = top
-    value, ratio = top, exp(-(1.0 + 2.0 * distance) * precision)
-    for j in range(peak + 1, end):
-        value = value * ratio if value > _VANISHED else 0.0
+    here, one = np.uint64(offset + peak - start), np.uint64(1)
+    row[here] = top
+    right = exp(-(1.0 + 2.0 * distance) * precision)
+    value, ratio = top, right
+    place, stop = here + one, np.uint64(offset + end - start)
+    while place < stop and value > _VANISHED:
+        value *= ratio
         ratio *= bend
-        row[offset + j - start] = value
-        if value <= _VANISHED:
-            ratio = 0.0
-    value, ratio = top, exp(-(1.0 - 2.0 * distance) * precision)
-    for j in range(peak - 1, start - 1, -1):
-        value = value * ratio if value > _VANISHED else 0.0
+        row[place] = value
+        place += one
+    fill(row, place, stop - place, 0.0)
+    value, ratio = top, bend / right
+    place, stop = here, np.uint64(offset)
+    while place > stop and value > _VANISHED:
+        value *= ratio
         ratio *= bend
-        row[offset + j - start] = value
-        if value <= _VANISHED:
-            ratio = 0.0
+        place -= one
+        row[place] = value
+    fill(row, stop, place - stop, 0.0)
 
 
 @kernel
-def _share_out(n_actions, place, start, end, row, mean, centre):
+def _share_out(n_actions, place, start, end, row, mean, centre, total):
     """Turn the actions' Gaussian weights into rows: normalise over actions, times the mean, over successors."""
-    base, width = np.uint64(place), np.uint64(end - start)
+    width = end - start
+    fill(total, 0, width, 0.0)
+    for a in range(n_actions):
+        add_scaled(total, 0, row, place + a * width, width, 1.0)
     for j in range(width):
-        total = 0.0
-        for a in range(np.uint64(n_actions)):
-            total += row[base + a * width + j]
-        if total < _UNCLAIMED:
-            rank, nearest = np.float64(start) + np.float64(j), 0
+        if total[j] < _UNCLAIMED:
+            nearest = 0
             for a in range(1, n_actions):
-                if abs(centre[a] - rank) < abs(centre[nearest] - rank):
+                if abs(centre[a] - (start + j)) < abs(centre[nearest] - (start + j)):
                     nearest = a
-            claimed = base + np.uint64(nearest) * width + j
-            total += 1.0 - row[claimed]
+            claimed = place + nearest * width + j
+            total[j] += 1.0 - row[claimed]
             row[claimed] = 1.0
-        factor = mean[j] / total
-        for a in range(np.uint64(n_actions)):
-            row[base + a * width + j] *= factor
-    for a in range(np.uint64(n_actions)):
-        total = 0.0
-        for j in range(width):
-            total += row[base + a * width + j]
-        scale(row, base + a * width, width, 1.0 / total)
+    # from here on total is the factor common to all actions
+    for j in range(width):
+        total[j] = mean[j] / total[j]
+    for a in range(n_actions):
+        offset = place + a * width
+        weight = 0.0
+        for j in range(np.uint64(width)):
+            weight += row[np.uint64(offset) + j] * total[j]
+        scale_by(row, offset, total, width, 1.0 / weight)
 
 
 @kernel
-def _trim(index, base, row, first, last):
-    """Narrow [first, last) of a row to the stretch outside of which its entries are negligible."""
-    while row[base[index] + first[index]] < NEGLIGIBLE:
-        first[index] += 1
-    while row[base[index] + last[index] - 1] < NEGLIGIBLE:
-        last[index] -= 1
+def _copy_core(index, row, shift, start, end, base, core, place, first, last):
+    """Copy the core of a whole row (rank j at ``row[shift + j]``) to ``place``; return where the next goes."""
+    low, high = start, end
+    while row[shift + low] < NEGLIGIBLE:
+        low += 1
+    while row[shift + high - 1] < NEGLIGIBLE:
+        high -= 1
+    first[index], last[index], base[index] = low, high, place - low
+    for j in range(np.uint64(high - low)):
+        core[np.uint64(place) + j] = row[np.uint64(shift + low) + j]
+    place += high - low
+    while (place - base[index] - low) % LANES != 0:
+        core[place] = 0.0
+        place += 1
+    return place

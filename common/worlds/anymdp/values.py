@@ -11,33 +11,33 @@ from common.kernels import kernel
 from common.worlds.anymdp.linear import add_scaled, dot, fill
 from common.worlds.evaluate import solve_envelope
 
-_SWEEPS = 4
 _ROUNDS = 1000
 _GAIN = 1e-11
 """An action replaces the policy's where it is better by this, relative to the largest value: rounding cannot cycle."""
 
 
 @kernel
-def optimal_values(n_actions, discount, terminal, base, row, first, last, reward, value, policy, table):
+def optimal_values(n_actions, discount, sweeps, terminal, base, core, first, last, reward, value, policy, table):
     """Find V* and a policy that attains it.
 
     Args:
         n_actions: Number of actions.
         discount: In [0, 1).
+        sweeps: Value sweeps before the first exact evaluation; each costs as much as a third of one.
         terminal: (n,) bool.
-        base: (n * n_actions,) int64; with the next three, the rows, as ``transitions`` says.
-        row: The entries.
+        base: (n * n_actions,) int64; with the next three, the rows' cores, as ``transitions`` says.
+        core: The entries.
         first: (n * n_actions,) int64.
         last: (n * n_actions,) int64.
         reward: (n * n_actions,) float64, expected reward of (s, a).
-        value: (n,) float64, in: where to start, 0 in terminal states; out: V*.
+        value: (n + LANES,) float64, in: where to start, 0 in terminal states and past n; out: V*.
         policy: (n,) int64, in: where to start; out: an optimal policy.
         table: (n * n,) float64, scratch.
     """
     n = terminal.shape[0]
     begin, end = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
-    for _ in range(_SWEEPS):
-        _improve(n_actions, discount, terminal, base, row, first, last, reward, value, policy, True)
+    for _ in range(sweeps):
+        _improve(n_actions, discount, terminal, base, core, first, last, reward, value, policy, True)
     for _ in range(_ROUNDS):
         for s in range(n):
             begin[s], end[s], value[s] = s, s, 0.0
@@ -48,29 +48,29 @@ def optimal_values(n_actions, discount, terminal, base, row, first, last, reward
             begin[s], end[s], value[s] = min(s, first[index]), max(s, last[index] - 1), reward[index]
             fill(table, s * n + begin[s], end[s] + 1 - begin[s], 0.0)
             for j in range(first[index], last[index]):
-                table[s * n + j] = 0.0 if terminal[j] else -discount * row[base[index] + j]
+                table[s * n + j] = 0.0 if terminal[j] else -discount * core[base[index] + j]
             table[s * n + s] += 1.0
-        solve_envelope(table, begin, end, value)
-        if not _improve(n_actions, discount, terminal, base, row, first, last, reward, value, policy, False):
+        solve_envelope(table, begin, end, value[:n])
+        if not _improve(n_actions, discount, terminal, base, core, first, last, reward, value, policy, False):
             break
 
 
 @kernel
-def uniform_values(n_actions, discount, terminal, base, row, first, last, reward, value, table):
+def uniform_values(n_actions, discount, terminal, base, core, first, last, reward, value, table):
     """Write the values (n,) of the policy that draws every action alike; arguments as in ``optimal_values``."""
     n = terminal.shape[0]
     begin, end = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
-    uniform_chain(n_actions, -discount, terminal, base, row, first, last, reward, table, begin, end, value)
+    uniform_chain(n_actions, -discount, terminal, base, core, first, last, reward, table, begin, end, value)
     for s in range(n):
         for j in range(begin[s], end[s] + 1):
             if terminal[j]:
                 table[s * n + j] = 0.0
         table[s * n + s] += 1.0
-    solve_envelope(table, begin, end, value)
+    solve_envelope(table, begin, end, value[:n])
 
 
 @kernel
-def uniform_chain(n_actions, factor, terminal, base, row, first, last, reward, table, begin, end, paid):
+def uniform_chain(n_actions, factor, terminal, base, core, first, last, reward, table, begin, end, paid):
     """Write the uniform policy's transitions times ``factor``, and its rewards.
 
     Row s of ``table`` (n * n,) is written in columns [begin[s], end[s]], which include s; ``paid`` is (n,) float64.
@@ -86,18 +86,18 @@ def uniform_chain(n_actions, factor, terminal, base, row, first, last, reward, t
         fill(table, s * n + begin[s], end[s] + 1 - begin[s], 0.0)
         for index in range(s * n_actions, (s + 1) * n_actions):
             low, count = first[index], last[index] - first[index]
-            add_scaled(table, s * n + low, row, base[index] + low, count, factor * share)
+            add_scaled(table, s * n + low, core, base[index] + low, count, factor * share)
 
 
 @kernel
-def action_value(index, discount, base, row, first, last, reward, value):
+def action_value(index, discount, base, core, first, last, reward, value):
     """Return the reward of row ``index`` and the discounted value that follows."""
     low = first[index]
-    return reward[index] + discount * dot(row, base[index] + low, value, low, last[index] - low)
+    return reward[index] + discount * dot(core, base[index] + low, value, low, last[index] - low)
 
 
 @kernel
-def _improve(n_actions, discount, terminal, base, row, first, last, reward, value, policy, update):
+def _improve(n_actions, discount, terminal, base, core, first, last, reward, value, policy, update):
     """Make the policy greedy, the values too if ``update`` (in place, from the last rank); return whether it changed."""
     n = terminal.shape[0]
     largest = 1.0
@@ -109,7 +109,7 @@ def _improve(n_actions, discount, terminal, base, row, first, last, reward, valu
             continue
         best, held, action = -np.inf, 0.0, 0
         for a in range(n_actions):
-            q = action_value(s * n_actions + a, discount, base, row, first, last, reward, value)
+            q = action_value(s * n_actions + a, discount, base, core, first, last, reward, value)
             if q > best:
                 best, action = q, a
             if a == policy[s]:
