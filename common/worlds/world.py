@@ -87,6 +87,10 @@ class World:
             if isinstance(value, np.ndarray):
                 value.flags.writeable = False
 
+    def __repr__(self) -> str:
+        """Name the world without its arrays."""
+        return f"World({self.family!r}, n_states={self.n_states}, n_actions={self.n_actions}, seed={self.seed})"
+
     @property
     def episode_limit(self) -> int:
         """Steps after which an episode is truncated, ceil(max_steps)."""
