@@ -136,7 +136,7 @@ def _advance_greedy(n_actions, start, terminal, base, core, first, last, policy,
 
 @kernel
 def _advance_chain(terminal, table, begin, end, now, later):
-    """Write where one step of a chain (``uniform_chain``) leads from ``now`` (n,); the mass of terminal states is lost."""
+    """Write where one step of ``uniform_chain`` leads from ``now`` (n,); the mass of terminal states is lost."""
     n = now.shape[0]
     fill(later, 0, n, 0.0)
     for s in range(n):

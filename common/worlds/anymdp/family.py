@@ -40,7 +40,7 @@ class Parameters(Settings):
             raise ValueError(f"min_states must not be over n_states {self.n_states}, got {least}; swap them")
         if self.vocabulary is not None and self.vocabulary < self.n_states:
             raise ValueError(
-                f"vocabulary must be at least n_states {self.n_states}, got {self.vocabulary}; every state needs a symbol"
+                f"vocabulary must be at least n_states {self.n_states}, got {self.vocabulary}; states need symbols"
             )
         return self
 

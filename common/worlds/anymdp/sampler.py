@@ -3,7 +3,7 @@
 Source: the AnyMDP specification. Transitions and rewards are drawn again where a candidate is dropped; number of
 states, episode cap and symbols only where the oracle of an accepted one earns less than random play.
 """
-# mypy: disable-error-code="no-untyped-def"
+# mypy: disable-error-code="no-untyped-def, assignment"
 
 import numpy as np
 

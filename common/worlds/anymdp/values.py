@@ -98,7 +98,7 @@ def action_value(index, discount, base, core, first, last, reward, value):
 
 @kernel
 def _improve(n_actions, discount, terminal, base, core, first, last, reward, value, policy, update):
-    """Make the policy greedy, the values too if ``update`` (in place, from the last rank); return whether it changed."""
+    """Make the policy greedy, if ``update`` the values too (in place, last rank first); return whether it changed."""
     n = terminal.shape[0]
     largest = 1.0
     for s in range(n):
