@@ -71,10 +71,9 @@ def drive(ledger: Ledger, pool: Pool, status: StatusWriter, progress: Progress, 
         progress.tick()
 
         if ledger.failures_in_a_row >= HOPELESS:
-            causes = {_last_line(cause) for cause in ledger.set_aside.values()}
             raise DataError(
-                f"nothing succeeds any more: the last {ledger.failures_in_a_row} attempts failed, for example with "
-                f"{min(causes, default='the causes above')!r}; mend that and give the same command again"
+                f"nothing succeeds any more: the last {ledger.failures_in_a_row} attempts failed, the last with "
+                f"{_last_line(ledger.last_cause)!r}; mend that and give the same command again"
             )
 
 

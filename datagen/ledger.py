@@ -22,6 +22,8 @@ class Ledger:
         self.done = 0
         self.failures_in_a_row = 0
         """Failures since a shard was last done."""
+        self.last_cause = ""
+        """Cause of the newest failure."""
         self.set_aside: dict[int, str] = {}
         """Cause of the last failure by shard."""
 
@@ -58,6 +60,7 @@ class Ledger:
         self._take(worker, shard)
         self._failures[shard] += 1
         self.failures_in_a_row += 1
+        self.last_cause = cause
         if self._failures[shard] >= self._attempts:
             self.set_aside[shard] = cause
             return True

@@ -38,8 +38,8 @@ def run(
     store = open_store(out)
     check_target(store, plan.header)
     done = committed(store)
+    plan.check_space(store, plan.shards - len(done))
     missing = [shard for shard in range(plan.shards) if shard not in done]
-    plan.check_space(store, len(missing))
     writer = create_dataset(out, plan.header)
     writer.store.sweep()
     ledger = Ledger(missing)

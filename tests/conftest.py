@@ -1,0 +1,50 @@
+"""What every test shares: an environment in which Ray is never joined by accident, and small datasets."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+SMALL = ("sequences=96", "sequences_per_shard=8", "length=64")
+"""Overrides of the recipe ``tiny``: 12 shards, made in seconds."""
+
+os.environ.pop("RAY_ADDRESS", None)  # a cluster someone left running is not ours to join
+os.environ.update(RAY_AUTH_MODE="disabled", RAY_USAGE_STATS_ENABLED="0", RAY_DEDUP_LOGS="0", RAY_COLOR_PREFIX="0")
+
+
+def datagen_command(*arguments: str, overrides: tuple[str, ...] = ()) -> list[str]:
+    """Return the command line of ``python -m datagen``, as a user would type it."""
+    sets = [word for override in overrides for word in ("--set", override)]
+    return [sys.executable, "-m", "datagen", *arguments, *sets]
+
+
+@pytest.fixture(scope="session")
+def datagen():
+    """Run ``python -m datagen`` in a process of its own; returns (exit code, standard output, standard error)."""
+
+    def run(*arguments, overrides=(), timeout=300):
+        command = datagen_command(*arguments, overrides=overrides)
+        done = subprocess.run(command, cwd=CHECKOUT, capture_output=True, text=True, timeout=timeout)
+        return done.returncode, done.stdout, done.stderr
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def tiny_dataset(tmp_path_factory, datagen) -> str:
+    """The path of a finished dataset of the recipe ``tiny``, made small. Read only: copy it to change it."""
+    out = str(tmp_path_factory.mktemp("datasets") / "tiny")
+    code, _, errors = datagen("run", "--recipe", "tiny", "--out", out, "--executor", "inline", overrides=SMALL)
+    assert code == 0, errors
+    return out
+
+
+@pytest.fixture(scope="session")
+def tiny_digest(tiny_dataset) -> str:
+    """The digest of ``tiny_dataset``'s data, as its catalog has it."""
+    from common.dataset import open_dataset
+
+    return open_dataset(tiny_dataset).digest()

@@ -1,0 +1,114 @@
+"""The inline run as a user knows it: killed, interrupted, doubled, repeated; always the same data in the end."""
+
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pytest
+
+from common.dataset import open_dataset
+from common.dataset.store import STAGING
+from tests.conftest import CHECKOUT, datagen_command
+
+LONGER = ("sequences=768", "sequences_per_shard=8", "length=64")
+"""96 shards: long enough to be interrupted in the middle of."""
+SHARDS = 96
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory, datagen):
+    """The digest of a run nobody disturbed."""
+    out = str(tmp_path_factory.mktemp("inline") / "whole")
+    code, _, errors = datagen("run", "--recipe", "tiny", "--out", out, "--executor", "inline", overrides=LONGER)
+    assert code == 0, errors
+    return open_dataset(out).digest()
+
+
+def start(out):
+    command = datagen_command("run", "--recipe", "tiny", "--out", str(out), "--executor", "inline", overrides=LONGER)
+    return subprocess.Popen(command, cwd=CHECKOUT, stderr=subprocess.PIPE, text=True)
+
+
+def wait_for_shards(out: Path, count: int) -> None:
+    deadline = time.monotonic() + 120.0
+    while len(list((out / "catalog").glob("*.parquet"))) < count:
+        assert time.monotonic() < deadline, f"{count} shards never came"
+        time.sleep(0.002)
+
+
+def interrupt(out, count, number):
+    process = start(out)
+    wait_for_shards(out, count)
+    os.kill(process.pid, number)
+    _, errors = process.communicate(timeout=60)
+    left = len(list((out / "catalog").glob("*.parquet")))
+    assert count <= left < SHARDS, "interrupted too late to prove anything"
+    return process.returncode, errors
+
+
+def finish(out, digest, datagen):
+    code, _, errors = datagen("run", "--recipe", "tiny", "--out", str(out), "--executor", "inline", overrides=LONGER)
+    assert code == 0, errors
+    assert "of 96 shards are committed already" in errors
+    assert open_dataset(str(out)).digest() == digest
+    assert not (out / STAGING).exists()
+
+
+def test_killed_again_and_again_then_finished(tmp_path, undisturbed, datagen):
+    for count in (1, 20, 60):
+        code, _ = interrupt(tmp_path / "d", count, signal.SIGKILL)
+        assert code == -signal.SIGKILL
+    finish(tmp_path / "d", undisturbed, datagen)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_interrupted_it_says_so_and_goes_on(tmp_path, undisturbed, datagen, number):
+    code, errors = interrupt(tmp_path / "d", 5, number)
+    assert code == 130 and "the same command again goes on from here" in errors and "Traceback" not in errors
+    assert not (tmp_path / "d" / STAGING).exists()
+    finish(tmp_path / "d", undisturbed, datagen)
+
+
+def test_two_commands_at_once_end_right(tmp_path, undisturbed):
+    processes = [start(tmp_path / "d") for _ in range(2)]
+    for process in processes:
+        _, errors = process.communicate(timeout=240)
+        assert process.returncode == 0, errors
+    assert open_dataset(str(tmp_path / "d")).digest() == undisturbed
+    assert not (tmp_path / "d" / STAGING).exists()
+
+
+def test_the_catalog_fits_the_arrays(tiny_dataset):
+    import json
+
+    from common.dataset.schema import Tag
+
+    dataset = open_dataset(tiny_dataset)
+    for shard in range(dataset.n_shards):
+        rows = dataset.read(shard * dataset.sequences_per_shard, dataset.sequences_per_shard)
+        for place, entry in enumerate(dataset.catalog(shard).to_pylist()):
+            breaks = rows.action[place] == dataset.actions
+            assert (breaks == (rows.tag[place] >= Tag.TERMINATED)).all()
+            assert breaks.sum() == entry["episodes"] or breaks.sum() + 1 == entry["episodes"]
+            assert entry["return"] == pytest.approx(float(rows.reward[place].sum(dtype="f8")), abs=1e-4)
+            assert set(rows.observation[place].tolist()) <= set(entry["symbol"])
+            assert set(entry["action_map"]) == set(range(entry["n_a"])) and len(entry["action_map"]) == dataset.actions
+            assert isinstance(json.loads(entry["parameters"]), dict)
+
+
+def test_a_store_that_cannot_be_written_stops_the_run_by_name(tmp_path, datagen):
+    out = tmp_path / "d"
+    code, _, _ = datagen(
+        "run", "--recipe", "tiny", "--out", str(out), "--executor", "inline", overrides=(*LONGER[1:], "sequences=8")
+    )
+    assert code == 0
+    (out / "catalog/shard-000000.parquet").unlink()
+    (out / "tag/c/0/0").unlink()
+    (out / "tag/c/0").rmdir()
+    (out / "tag/c/0").touch()  # a file where a folder must be
+    code, _, errors = datagen(
+        "run", "--recipe", "tiny", "--out", str(out), "--executor", "inline", overrides=(*LONGER[1:], "sequences=8")
+    )
+    assert code == 1 and "tag/c/0/0" in errors and "Traceback" not in errors
