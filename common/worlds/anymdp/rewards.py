@@ -157,12 +157,13 @@ def adjust_bonus(
         value: (n + LANES,) float64, out: V* at ``DISCOUNT``.
         policy: (n,) int64, out: a policy that attains it.
         table: (n * n,) float64, scratch.
-        bonus: (2,) float64, out: bonus of every pitfall, bonus of the last state.
+        bonus: (2,) float64, out: bonus of every pitfall (0 where there is none), bonus of the last state.
     """
     n = terminal.shape[0]
     bonus[0], bonus[1] = 0.0, 1.0
     value[:] = 0.0
     policy[:] = 0
+    pits = np.any(terminal[: n - 1])
     last_valid = n - 2 if goal_ends else n - 1
     for test in range(TESTS):
         for index in range(reward.shape[0]):
@@ -181,7 +182,8 @@ def adjust_bonus(
             return True
         if test == TESTS - 1:
             return False
-        if pit_gap > 0.0:
+        # where there are no pitfalls the gap can only be closed by what raises every value
+        if pit_gap > 0.0 and pits:
             bonus[0] -= pit_gap + between(rng, 1.0, 10.0)
         if goal_gap > 0.0:
             raised = max(2.0 * goal_gap, between(rng, 1.0, 10.0))

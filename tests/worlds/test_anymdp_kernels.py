@@ -1,0 +1,166 @@
+"""The parts of the AnyMDP sampler against slow references: weights, rows, values, verdicts."""
+
+import numpy as np
+import pytest
+from scipy.stats import norm
+
+from common.random import generator
+from common.worlds.anymdp.acceptance import judge, oracle_earns_less
+from common.worlds.anymdp.ends import draw_starts, draw_terminals
+from common.worlds.anymdp.linear import LANES
+from common.worlds.anymdp.rewards import adjust_bonus, draw_rewards, expected_rewards
+from common.worlds.anymdp.sampler import pack
+from common.worlds.anymdp.transitions import _gaussian, clipped_normal, draw_transitions
+from common.worlds.returns import episode_return
+from common.worlds.solve import solve
+from common.worlds.world import RewardTable, World
+
+
+class Candidate:
+    """One candidate, drawn as the sampler draws it, before any test; ``world`` is what it would become."""
+
+    def __init__(self, rng, n, n_actions):
+        size = n * n_actions
+        self.rng, self.n, self.n_actions = rng, n, n_actions
+        self.start, self.terminal = np.empty(3), np.empty(n, dtype=bool)
+        self.bands = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+        self.row, core = np.empty(size * n), np.empty(n + size * (n + LANES))
+        base, first, last = (np.empty(size, dtype=np.int64) for _ in range(3))
+        self.reward_parts = np.empty(size), np.empty(size), np.zeros(n + LANES), np.empty(n)
+        self.expected, self.pit, self.goal, self.reward = (np.empty(size) for _ in range(4))
+        self.value, self.policy = np.empty(n + LANES), np.empty(n, dtype=np.int64)
+        self.table, self.bonus = np.empty(n * n), np.empty(2)
+        draw_starts(rng, self.start)
+        self.goal_ends = draw_terminals(rng, self.start, self.terminal)
+        draw_transitions(rng, n_actions, self.terminal, *self.bands, self.row, base, core, first, last)
+        self.cores = base, core, first, last
+        draw_rewards(rng, n_actions, self.terminal, self.goal_ends, *self.reward_parts)
+        mean, _, mean_next, _ = self.reward_parts
+        expected_rewards(n_actions, self.terminal, *self.cores, mean, mean_next, self.expected, self.pit, self.goal)
+
+    def adjust(self):
+        """Return whether values ascend after at most four adjustments."""
+        return adjust_bonus(
+            self.rng, self.n_actions, self.start, self.terminal, self.goal_ends, *self.cores, self.expected, self.pit,
+            self.goal, self.reward, self.value, self.policy, self.table, self.bonus,
+        )  # fmt: skip
+
+    def ask(self, kernel, cap):
+        """Return the answer of ``judge`` or ``oracle_earns_less``."""
+        return kernel(
+            self.n_actions,
+            cap,
+            self.start,
+            self.terminal,
+            *self.cores,
+            self.reward,
+            self.value,
+            self.policy,
+            self.table,
+        )
+
+    def world(self, cap):
+        mean, noise, mean_next, noise_next = self.reward_parts
+        mean_next = mean_next[: self.n] + np.where(self.terminal, self.bonus[0], 0.0)
+        mean_next[-1] += self.bonus[1] - (self.bonus[0] if self.terminal[-1] else 0.0)
+        shape = (self.n, self.n_actions, 1)
+        rows = pack(self.n_actions, *self.bands, self.row, mean, noise, mean_next, noise_next)
+        names = ("row_start", "successor", "probability", "cumulative", "reward", "noise")
+        starts = np.flatnonzero(self.start)
+        return World(
+            n_states=self.n,
+            n_actions=self.n_actions,
+            **dict(zip(names, rows, strict=True)),
+            start_states=starts.astype(np.int32),
+            start_probabilities=self.start[starts],
+            terminal=self.terminal.copy(),
+            max_steps=cap,
+            symbol=np.arange(self.n, dtype=np.uint16),
+            vocabulary=self.n,
+            reward_table=RewardTable(mean.reshape(shape), noise.reshape(shape), mean_next, noise_next),
+        )
+
+
+def candidates(n, n_actions, count):
+    rng = generator(11)
+    return [candidate for candidate in (Candidate(rng, n, n_actions) for _ in range(count)) if candidate.adjust()]
+
+
+def test_clipped_normal_has_the_distribution_of_a_clipped_normal():
+    rng, draws = generator(3), 100_000
+    x = np.array([clipped_normal(rng) for _ in range(draws)])
+    for point in (0.1, 0.3, 0.5, 0.7, 0.9, 0.999999):
+        assert abs((x <= point).mean() - norm.cdf(point)) < 5.0 * 0.5 / np.sqrt(draws)
+    assert x.min() == 0.1 and x.max() == 1.0
+
+
+@pytest.mark.parametrize("sigma", [0.2, 0.7, 1.6])
+@pytest.mark.parametrize("centre", [2.0, 2.4, 2.6, 20.3, 41.7, 42.999])
+def test_gaussian_weights(centre, sigma):
+    row = np.full(60, 7.0)
+    _gaussian(row, 5, 3, 43, centre, 1.0 / sigma**2, np.exp(-2.0 / sigma**2))
+    expected = np.exp(-((centre - np.arange(3, 43)) ** 2) / sigma**2)
+    seen = expected > 1e-290
+    np.testing.assert_allclose(row[5:45][seen], expected[seen], rtol=1e-11)
+    assert (row[5:45][~seen] <= 1e-290).all()
+    assert (row[:5] == 7.0).all() and (row[45:] == 7.0).all()
+
+
+@pytest.mark.parametrize(("n", "n_actions"), [(8, 2), (16, 5), (40, 3), (128, 5)])
+def test_adjusted_values_are_optimal_and_ascend(n, n_actions):
+    found = candidates(n, n_actions, 40)
+    assert found
+    for candidate in found:
+        value = solve(candidate.world(100.0), 0.99).max(axis=1)
+        np.testing.assert_allclose(candidate.value[:n], value, rtol=0.0, atol=1e-8 * max(1.0, np.abs(value).max()))
+        live, starts = ~candidate.terminal, candidate.start > 0.0
+        assert candidate.bonus[0] <= 0.0 and candidate.bonus[1] >= 1.0
+        lowest = candidate.bonus[0] if candidate.terminal[:-1].any() else 0.0
+        assert value[live].min() >= lowest + 1.0 - 1e-6
+        last_valid = value[-2] if candidate.goal_ends else value[-1]
+        assert last_valid - value[:3][starts].max() >= 2.0 - 1e-6
+
+
+@pytest.mark.parametrize(("n", "count"), [(16, 300), (48, 80)])
+def test_verdicts_are_those_of_whole_matrix_powers(n, count):
+    verdicts = []
+    for candidate in candidates(n, 5, count):
+        cap = 128.7
+        verdicts.append(candidate.ask(judge, cap))
+        assert verdicts[-1] == slow_verdict(candidate.world(cap), cap)
+    assert set(verdicts) >= {0, 2}
+
+
+def slow_verdict(world, cap):
+    """The acceptance tests in numpy: 0 accepted, 1 gain, 2 Gini, 3 entropy."""
+    n, a, discount = world.n_states, world.n_actions, 2.0 ** (-1.0 / world.n_states)
+    dense = world.to_dense()
+    p, expected = dense["transition"], (dense["transition"] * dense["reward"]).sum(axis=2)
+    q = solve(world, discount)
+    value = np.linalg.solve(np.eye(n) - discount * p.mean(axis=1), expected.mean(axis=1))
+    blind = expected + discount * p @ value
+    starts = world.start_states
+    if ((q.max(axis=1) - blind.max(axis=1))[starts] * (1.0 - discount) * cap).min() < 2.0:
+        return 1
+    chain = p[np.arange(n), q.argmax(axis=1)]
+    chain[world.terminal] = 0.0
+    chain[np.ix_(world.terminal, starts)] = world.start_probabilities
+    visited = np.linalg.matrix_power(chain, 2 ** (int(np.log2(cap)) + 1))[starts]
+    if (1.0 - (visited**2).sum(axis=1)).min() <= 0.70:
+        return 2
+    entropy = -(visited * np.log(np.where(visited > 0.0, visited, 1.0))).sum(axis=1) / np.log(n)
+    return 0 if entropy.min() > 0.35 else 3
+
+
+def test_the_oracle_is_compared_by_exact_returns():
+    # short episodes end before the oracle's detours pay, so that both answers occur
+    answers = []
+    for candidate in candidates(16, 3, 150):
+        for cap in (1.0, 2.5, 6.0, 20.0, 113.4):
+            answer = candidate.ask(oracle_earns_less, cap)
+            best = np.eye(3)[candidate.policy]
+            world = candidate.world(cap)
+            lead = episode_return(world, best)[0] - episode_return(world, np.full_like(best, 1 / 3))[0]
+            assert abs(lead) < 1e-9 or answer == (lead < 0.0)
+            answers.append(answer)
+    assert 5 < sum(answers) < len(answers) - 5
