@@ -159,14 +159,14 @@ def table(drawn: Sequence[Any], rows: int) -> np.ndarray:
     return result
 
 
-@kernel
+@kernel(allocates=False)
 def log_uniform(rng, low, high):
     """Return a float64 in [low, high] whose logarithm is uniform."""
     first, last = log(low), log(high)
     return min(max(exp(first + (last - first) * uniform(rng)), low), high)
 
 
-@kernel
+@kernel(allocates=False)
 def draw_reals(rng, rows, out):
     """Draw one value for each row of a table, in order, into ``out``; constants draw nothing from ``rng``."""
     for i in range(rows.shape[0]):

@@ -42,19 +42,20 @@ def argmax(rng, values, first, n_actions):
     return np.int64(found)
 
 
-@kernel
-def softmax_action(rng, values, first, n_actions, best, sharpness):
+@kernel(allocates=False)
+def softmax_action(rng, values, first, room, n_actions, best, sharpness):
     """Return an index with probability proportional to exp(sharpness (values[first + index] - best)).
 
-    ``best`` is the largest of them, so no weight overflows and their sum is at least 1.
+    ``best`` is the largest of them, so no weight overflows and their sum is at least 1; ``values[room:]`` has
+    ``n_actions`` places to work in.
     """
     total = 0.0
     for a in range(n_actions):
         total += exp(sharpness * (values[first + a] - best))
+        values[room + a] = total
     point = uniform(rng) * total
     for a in range(n_actions - 1):
-        point -= exp(sharpness * (values[first + a] - best))
-        if point < 0.0:
+        if point < values[room + a]:
             return np.int64(a)
     return np.int64(n_actions - 1)
 

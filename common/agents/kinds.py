@@ -42,7 +42,7 @@ def behaviour(kind: str, **settings: Any) -> Behaviour:
         raise UsageError(f"behaviour {kind!r} is refused:\n" + "\n".join(lines)) from None
 
 
-@kernel
+@kernel(allocates=False)
 def start(kind, rng, parameters, memory, n_states, n_actions, length):
     """Begin a sequence of ``length`` rows with freshly drawn ``parameters``: fill ``memory``."""
     if kind == _SOFTMAX:

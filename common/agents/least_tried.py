@@ -22,7 +22,7 @@ class LeastTried(Behaviour):
         return n_states * n_actions
 
 
-@kernel
+@kernel(allocates=False)
 def start(rng, parameters, memory, n_states, n_actions, length):
     """Forget all visits."""
     memory[:] = 0.0

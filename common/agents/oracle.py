@@ -61,7 +61,7 @@ class NearOptimal(_Knowing):
         return (float(self.oracle), self.deviation, 0.0, 0.0)
 
 
-@kernel
+@kernel(allocates=False)
 def start(rng, parameters, memory, n_states, n_actions, length):
     """Turn the decay into one a step."""
     parameters[_DECAY] /= n_states * n_actions

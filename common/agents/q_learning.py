@@ -70,11 +70,11 @@ class QLearning(Behaviour):
         )
 
     def memory_size(self, n_states: int, n_actions: int) -> int:
-        """Q (n, a), visits (n, a), visits (n)."""
-        return 2 * n_states * n_actions + n_states
+        """Q (n, a), visits (n, a), visits (n), and room for the softmax (a)."""
+        return 2 * n_states * n_actions + n_states + n_actions
 
 
-@kernel
+@kernel(allocates=False)
 def start(rng, parameters, memory, n_states, n_actions, length):
     """Draw the preset's coin and fill Q with its initial value and all visits with 1."""
     if parameters[_PRESET] > 0.0:
@@ -107,7 +107,7 @@ def choose(rng, parameters, memory, optimal, state, step, n_actions):
     return _softmax(rng, parameters, memory, first, state, n_actions), _Q_LEARNING
 
 
-@kernel
+@kernel(allocates=False)
 def _softmax(rng, parameters, memory, first, state, n_actions):
     mean, square, best = 0.0, 0.0, -np.inf
     for a in range(n_actions):
@@ -117,11 +117,12 @@ def _softmax(rng, parameters, memory, first, state, n_actions):
     for a in range(n_actions):
         square += (memory[first + a] - mean) * (memory[first + a] - mean)
     spread = max(square_root(square / n_actions), 0.01) * max(parameters[_TEMPERATURE], 1e-6)
-    sharpness = 1.0
+    sharpness, visits_of_states = 1.0, 2 * np.int64(parameters[_SIZE])
     if parameters[_SCALE] < np.inf:
-        visits = memory[2 * np.int64(parameters[_SIZE]) + state]
+        visits = memory[visits_of_states + state]
         sharpness = min((parameters[_SCALE] + visits) / (parameters[_SCALE] + 1.0), 10.0)
-    return softmax_action(rng, memory, first, n_actions, best, sharpness / spread)
+    room = memory.shape[0] - n_actions
+    return softmax_action(rng, memory, first, room, n_actions, best, sharpness / spread)
 
 
 @kernel(inline=True)

@@ -43,7 +43,7 @@ class Softmax(Behaviour):
         return n_states * n_actions + drifting
 
 
-@kernel
+@kernel(allocates=False)
 def start(rng, parameters, memory, n_states, n_actions, length):
     """Draw the policy and the drift's matrix with its powers."""
     for s in range(n_states):
@@ -60,7 +60,7 @@ def start(rng, parameters, memory, n_states, n_actions, length):
         _fill_powers(rng, parameters[_DRIFT], memory[n_states * n_actions + n_states :], n_actions)
 
 
-@kernel
+@kernel(allocates=False)
 def _fill_powers(rng, drift, powers, n_actions):
     """Draw the matrix at level 0; level k + 1 is level k squared (one more level is room to work in)."""
     size = n_actions * n_actions
@@ -97,7 +97,7 @@ def choose(rng, parameters, memory, optimal, state, step, n_actions):
     return np.int64(n_actions - 1), _RANDOM
 
 
-@kernel
+@kernel(allocates=False)
 def _catch_up(parameters, memory, state, step, n_actions):
     """Bring one state's row of the policy to this step: the drift's matrix to the power of the steps in between."""
     last = np.int64(parameters[_LAST]) + state

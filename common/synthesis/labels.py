@@ -39,7 +39,7 @@ def reference(world, probability, start_probabilities, n_actions, limit, discoun
     return oracle[0], random[0]
 
 
-@kernel
+@kernel(allocates=False)
 def write_labels(optimal, terminal, symbol, preimage_start, preimage, out):
     """Fill ``out``, (D, V) of the dataset's oracle type: at a live state's symbol every id of every optimal action.
 

@@ -32,11 +32,11 @@ class Mixture:
         """Return the kernel's ``mixture``; ``switch`` is the probability of a new draw at an episode's end."""
         return self._codes, self._weights, self._tables, switch
 
-    def room(self, n_states: int, n_actions: int) -> tuple[np.ndarray, np.ndarray]:
+    def room(self, n_states: int, n_actions: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return the kernel's ``work`` for one sequence, not initialised."""
         size = max(b.memory_size(n_states, n_actions) for b in self.behaviours)
         count = len(self.behaviours)
-        return np.empty((count, PARAMETERS)), np.empty((count, size))
+        return np.empty((count, PARAMETERS)), np.empty((count, size)), np.empty(count, dtype=np.int64)
 
 
 def record(

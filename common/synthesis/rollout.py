@@ -1,8 +1,6 @@
 """One whole sequence in one kernel: a world and a mixture of behaviours in, rows as the dataset stores them out."""
 # mypy: disable-error-code="no-untyped-def"
 
-import numpy as np
-
 from common.agents import kinds
 from common.dataset.schema import Tag
 from common.draw import draw_reals
@@ -18,7 +16,7 @@ WORLD, ACT, FOLD, MIX = range(4)
 """Rows of ``rngs``: what the world draws, what behaviours draw, which id is recorded, which behaviour is next."""
 
 
-@kernel
+@kernel(allocates=False)
 def roll_out(rngs, world, limit, symbol, folding, optimal, mixture, work, rows, begun):
     """Fill one sequence's rows; return (episodes ended, behaviours begun).
 
@@ -30,7 +28,7 @@ def roll_out(rngs, world, limit, symbol, folding, optimal, mixture, work, rows, 
         folding: The recorded ids of each action, as ``preimages`` gives them.
         optimal: (D, n) uint64, optimal actions per discount; read by behaviours that know them.
         mixture: (codes (B,), weights (B,), tables (B, PARAMETERS, ..), probability of a new draw at an episode's end).
-        work: float64 (parameters (B, PARAMETERS), memory (B, largest memory)), to work in.
+        work: To work in: parameters (B, PARAMETERS) and memory (B, largest memory), float64, and (B,) int64.
         rows: (observation, action, reward, tag, state, taken), (L,) each, out: as the dataset stores them, then the
             true state (uint16) and the world's own action (uint8, ``BREAK`` at breaks).
         begun: (L, 2) int32 out: first row and index of each behaviour that acted.
@@ -38,37 +36,41 @@ def roll_out(rngs, world, limit, symbol, folding, optimal, mixture, work, rows, 
     row_start, successor, cumulative, mean, noise, start_states, start_cumulative, terminal = world
     observation, action, reward, tag, state, taken = rows
     codes, weights, tables, switch = mixture
-    length, ids, n_actions, n_states = state.shape[0], folding[1].shape[0], folding[0].shape[0] - 1, terminal.shape[0]
-    learned = np.full(codes.shape[0], -1)
-    row, steps, in_episode, episodes, changes, slot = 0, 0, 0, 0, 0, -1
-    now = reset(rngs[WORLD], start_states, start_cumulative)
+    world_rng, act_rng, fold_rng, mix_rng = rngs[WORLD], rngs[ACT], rngs[FOLD], rngs[MIX]
+    id_start, ids = folding
+    all_parameters, all_memory, learned = work
+    length, n_actions, n_states = state.shape[0], id_start.shape[0] - 1, terminal.shape[0]
+    learned[:] = -1
+    row, steps, in_episode, episodes, changes, slot, kind = 0, 0, 0, 0, 0, -1, -1
+    parameters, memory = all_parameters[0], all_memory[0]
+    now = reset(world_rng, start_states, start_cumulative)
     while row < length:
-        if slot < 0 or (in_episode == 0 and switch > 0.0 and uniform(rngs[MIX]) < switch):
-            drawn = choose(rngs[MIX], weights)
+        if slot < 0 or (in_episode == 0 and switch > 0.0 and uniform(mix_rng) < switch):
+            drawn = choose(mix_rng, weights)
             if drawn != slot:
                 slot, begun[changes, 0], begun[changes, 1] = drawn, row, drawn
                 changes += 1
-        kind, parameters, memory = codes[slot], work[0][slot], work[1][slot]
-        if learned[slot] < 0:
-            draw_reals(rngs[ACT], tables[slot], parameters)
-            kinds.start(kind, rngs[ACT], parameters, memory, n_states, n_actions, length)
-            learned[slot] = 0
+                kind, parameters, memory = codes[slot], all_parameters[slot], all_memory[slot]
+                if learned[slot] < 0:
+                    draw_reals(act_rng, tables[slot], parameters)
+                    kinds.start(kind, act_rng, parameters, memory, n_states, n_actions, length)
+                    learned[slot] = 0
         state[row] = now
         for t in range(learned[slot], row):
             if taken[t] != BREAK:
                 end = tag[t + 1] if t + 1 < row and taken[t + 1] == BREAK else 0
                 kinds.learn(kind, parameters, memory, state[t], taken[t], reward[t], state[t + 1], end, n_actions)
         learned[slot] = row
-        chosen, why = kinds.choose(kind, rngs[ACT], parameters, memory, optimal, now, steps, n_actions)
-        now, paid = step(rngs[WORLD], now, chosen, n_actions, row_start, successor, cumulative, mean, noise)
-        observation[row], action[row] = symbol[state[row]], unfold(rngs[FOLD], folding[0], folding[1], chosen)
+        chosen, why = kinds.choose(kind, act_rng, parameters, memory, optimal, now, steps, n_actions)
+        now, paid = step(world_rng, now, chosen, n_actions, row_start, successor, cumulative, mean, noise)
+        observation[row], action[row] = symbol[state[row]], unfold(fold_rng, id_start, ids, chosen)
         reward[row], tag[row], taken[row] = paid, why, chosen
         row, steps, in_episode = row + 1, steps + 1, in_episode + 1
         if terminal[now] or in_episode >= limit:
             in_episode = 0
             if row < length:
-                observation[row], action[row], reward[row], state[row], taken[row] = symbol[now], ids, 0.0, now, BREAK
-                tag[row] = _TERMINATED if terminal[now] else _TRUNCATED
+                observation[row], action[row], reward[row] = symbol[now], ids.shape[0], 0.0
+                state[row], taken[row], tag[row] = now, BREAK, _TERMINATED if terminal[now] else _TRUNCATED
                 row, episodes = row + 1, episodes + 1
-            now = reset(rngs[WORLD], start_states, start_cumulative)
+            now = reset(world_rng, start_states, start_cumulative)
     return episodes, changes
