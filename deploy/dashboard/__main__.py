@@ -1,0 +1,68 @@
+"""The dashboard's command line: ``python -m deploy.dashboard --data URL --runs DIR``."""
+
+import argparse
+import os
+import socket
+import sys
+
+import uvicorn
+
+from common import cli
+from common.errors import UsageError
+from deploy.dashboard.security import TOKEN_VARIABLE, check_binding
+from deploy.dashboard.server import create_app
+from deploy.dashboard.sources import Sources, open_roots
+
+EXAMPLES = (
+    "python -m deploy.dashboard --data data/tiny --runs runs",
+    "python -m deploy.dashboard --data /data --runs runs --port 9000        every dataset directly below /data",
+    f"{TOKEN_VARIABLE}=... python -m deploy.dashboard --data data/tiny --host 0.0.0.0",
+)
+
+
+def arguments() -> argparse.ArgumentParser:
+    """Return the command's argument parser."""
+    parser = cli.parser("python -m deploy.dashboard", "Show datasets, training runs and evaluations, live.", EXAMPLES)
+    parser.add_argument(
+        "--data", action="append", default=[], metavar="URL", help="a dataset, or a folder of datasets; may be repeated"
+    )
+    parser.add_argument(
+        "--runs", action="append", default=[], metavar="DIR", help="a run, or a folder with runs below; may be repeated"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to serve on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=8080, help="port, 0 for any free one (default: %(default)s)")
+    return parser
+
+
+def serve(given: argparse.Namespace) -> int:
+    """Serve until interrupted.
+
+    Raises:
+        UsageError: Nothing to show, a path that does not exist, a port that is taken, or no token where one is needed.
+    """
+    if not given.data and not given.runs:
+        raise UsageError("the dashboard needs something to show; give --data URL, --runs DIR, or both")
+    token = os.environ.get(TOKEN_VARIABLE) or None
+    check_binding(given.host, token)
+    sources = Sources(open_roots(given.data, "--data"), open_roots(given.runs, "--runs"))
+    listening = _bind(given.host, given.port)
+    host, port = listening.getsockname()[:2]
+    shown = f"[{host}]" if ":" in host else host
+    print(f"dashboard: http://{shown}:{port}/{'?token=...' if token else ''}   (Ctrl-C ends it)", flush=True)
+    config = uvicorn.Config(
+        create_app(sources, token), log_level="warning", timeout_graceful_shutdown=1, server_header=False
+    )
+    uvicorn.Server(config).run(sockets=[listening])
+    return 0
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    try:
+        family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        return socket.create_server(address[:2], family=family)
+    except (OSError, OverflowError) as error:
+        raise UsageError(f"cannot serve on {host} port {port}: {error}; choose another --host or --port") from None
+
+
+if __name__ == "__main__":
+    sys.exit(cli.run(serve, arguments().parse_args()))

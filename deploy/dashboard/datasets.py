@@ -1,0 +1,182 @@
+"""One dataset: zarr.json attributes, catalog and status files in, what the API answers out."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from common.dataset import catalog, header, status
+from common.dataset.header import Header
+from common.errors import DataError, UsageError
+from deploy.dashboard.models import DatasetDetail, DatasetSummary, Fault, Progress, Share, State
+from deploy.dashboard.shards import TAG_NAMES, Shards, ranges
+from deploy.dashboard.tail import read_document
+from deploy.dashboard.writers import SILENT_AFTER, Writers
+
+DESCRIPTION = "zarr.json"
+RATE_WINDOW = 120.0
+"""Seconds before the newest commit over which the rate is taken."""
+RATE_COMMITS = 20
+EVENTS_SHOWN = 50
+POINTS = 400
+"""Of the curve of committed shards."""
+FAULTS_SHOWN = 10
+
+
+@dataclass
+class DatasetSource:
+    """Reads one local dataset incrementally; ``detail`` is the newest answer."""
+
+    id: str
+    name: str
+    folder: Path
+    detail: DatasetDetail | None = None
+
+    def __post_init__(self) -> None:
+        """Prepare the readers of the dataset's files."""
+        self._shards = Shards(self.folder)
+        self._writers = Writers(self.folder)
+        self._header: Header | None = None
+        self._fault: str | None = "does not exist"
+        self._stamp: tuple[int, int] | None = None
+
+    def poll(self, now: float | None = None) -> set[str]:
+        """Read what is new; return ``{"dataset"}`` if the answer changed."""
+        now = time.time() if now is None else now
+        self._read_description()
+        self._shards.poll()
+        self._writers.poll()
+        detail = self._describe(now)
+        changed = {"dataset"} if detail != self.detail else set()
+        self.detail = detail
+        return changed
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether every catalog file was read."""
+        return self._shards.caught_up
+
+    def summary(self) -> DatasetSummary | None:
+        """Return the dataset at a glance, None before the first poll."""
+        return None if self.detail is None else DatasetSummary.model_validate(self.detail.model_dump(include=_SUMMARY))
+
+    def _read_description(self) -> None:
+        path = self.folder / DESCRIPTION
+        try:
+            found = path.stat()
+            stamp = (found.st_mtime_ns, found.st_size)
+        except OSError:
+            stamp = None
+        if stamp is not None and stamp == self._stamp:
+            return
+        self._stamp, self._header = stamp, None
+        document = read_document(path)
+        self._fault = document.fault
+        if document.value is not None:
+            attributes = document.value.get("attributes")
+            try:
+                self._header = header.read(attributes if isinstance(attributes, dict) else {}, "this folder")
+            except (DataError, UsageError) as error:
+                self._fault = str(error)
+        identity = self._header.identity if self._header else None
+        if identity != self._shards.identity:
+            self._shards = Shards(self.folder, identity)
+
+    def _describe(self, now: float) -> DatasetDetail:
+        about, shards, writers = self._header, self._shards, self._writers
+        committed = len(shards.commits)
+        total = about.shards if about else None
+        first, last = (shards.commits[0][0], shards.commits[-1][0]) if committed else (None, None)
+        failed = sorted(writers.failed - {shard for _, shard in shards.commits})
+        updated = max((t for t in (last, writers.last()) if t), default=None)
+        state = self._state(now, committed, updated, bool(failed))
+        pace = _pace(shards.commits) if state is State.RUNNING else None
+        events = writers.events[::-1][:EVENTS_SHOWN]
+        return DatasetDetail(
+            id=self.id,
+            name=self.name,
+            location=str(self.folder),
+            state=state,
+            recipe=str(about.recipe.get("name", "")) or None if about else None,
+            shards=total,
+            committed=committed,
+            sequences=shards.sequences,
+            steps=shards.steps,
+            total_steps=about.sequences * about.length if about else None,
+            steps_per_second=shards.steps / committed / pace if pace else None,
+            eta=last + (total - committed) * pace if pace and last and total else None,
+            started=min((t for t in (first, writers.first()) if t), default=None),
+            updated=updated,
+            last_event=events[0] if events else None,
+            faults=self._faults(),
+            identity=about.identity if about else None,
+            format_version=about.format_version if about else None,
+            length=about.length if about else None,
+            sequences_per_shard=about.sequences_per_shard if about else None,
+            vocabulary=about.vocabulary if about else None,
+            actions=about.actions if about else None,
+            label=about.label if about else None,
+            episodes=shards.episodes,
+            stored_bytes=shards.stored_bytes or None,
+            tags=_shares(shards.tags, list(TAG_NAMES.values())),
+            behaviours=_shares(shards.behaviours),
+            families=_shares(shards.families),
+            rejections=_shares(shards.rejections),
+            writers=[writers.logs[name].answer(now) for name in sorted(writers.logs)],
+            events=events,
+            committed_ranges=ranges(sorted(shard for _, shard in shards.commits)),
+            failed_shards=failed,
+            progress=_progress(shards.commits),
+            settings=about.recipe if about else {},
+            provenance=about.provenance if about else {},
+        )
+
+    def _state(self, now: float, committed: int, updated: float | None, failed: bool) -> State:
+        if self._header is None:
+            return State.BROKEN
+        if committed >= self._header.shards:
+            return State.DONE
+        if updated is None:
+            return State.WAITING
+        if self._writers.alive(now) or (not self._writers.logs and now - updated <= SILENT_AFTER):
+            return State.RUNNING
+        if failed:
+            return State.FAILED
+        return State.STOPPED if self._writers.ended() else State.STALLED
+
+    def _faults(self) -> list[Fault]:
+        faults = [Fault(path=DESCRIPTION, message=self._fault)] if self._fault else []
+        for folder, found in ((catalog.FOLDER, self._shards.faults), (status.FOLDER, self._writers.faults)):
+            faults += [Fault(path=f"{folder}/{name}", message=why) for name, why in sorted(found.items())]
+        more = len(faults) - FAULTS_SHOWN
+        if more > 0:
+            faults[FAULTS_SHOWN:] = [Fault(path="", message=f"and {more} more files that cannot be read")]
+        return faults
+
+
+_SUMMARY = set(DatasetSummary.model_fields)
+
+
+def _pace(commits: list[tuple[float, int]]) -> float | None:
+    """Return seconds a shard over the newest commits; None before there are two moments to compare."""
+    newest = [moment for moment, _ in commits[-RATE_COMMITS:] if moment >= commits[-1][0] - RATE_WINDOW]
+    if len(newest) < 2 or newest[-1] <= newest[0]:
+        return None
+    return (newest[-1] - newest[0]) / (len(newest) - 1)
+
+
+def _progress(commits: list[tuple[float, int]]) -> Progress:
+    size = 1
+    while len(commits) // size > POINTS:
+        size *= 2
+    kept = [(commits[at - 1][0], at) for at in range(size, len(commits) + 1, size)]
+    if commits and (not kept or kept[-1][1] != len(commits)):
+        kept.append((commits[-1][0], len(commits)))
+    return Progress(time=[moment for moment, _ in kept], shards=[count for _, count in kept])
+
+
+def _shares(counts: Mapping[str, int], order: list[str] | None = None) -> list[Share]:
+    """Return parts of a whole in a given order, or the largest first."""
+    total = sum(counts.values())
+    names = order or sorted(counts, key=lambda name: (-counts[name], name))
+    return [Share(name=name, count=counts[name], share=counts[name] / total) for name in names if counts.get(name)]

@@ -1,0 +1,218 @@
+"""One training run: RUN/run.json, metrics.jsonl and evaluations in, what the API answers out."""
+
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from deploy.dashboard.columns import Columns
+from deploy.dashboard.evaluations import Evaluations
+from deploy.dashboard.models import Evaluation, Event, Fault, Metrics, PositionLoss, RunDetail, RunSummary, State
+from deploy.dashboard.tail import Document, JsonLines, read_document
+
+DESCRIPTION = "run.json"
+METRICS = "metrics.jsonl"
+STALLED_AFTER = 25.0
+"""Seconds without a metrics row; a run whose own habit is slower gets ``PATIENCE`` times its longest recent gap."""
+PATIENCE = 2.0
+GAPS_KEPT = 20
+EVENTS_KEPT = 50
+
+
+@dataclass
+class RunSource:
+    """Reads one run incrementally. ``poll`` runs in one thread at a time; answers may be asked from any."""
+
+    id: str
+    name: str
+    folder: Path
+    detail: RunDetail | None = None
+    evaluations: list[Evaluation] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        """Prepare the readers of the run's files."""
+        self._lock = Lock()
+        self._lines = JsonLines(self.folder / METRICS)
+        self._results = Evaluations(self.folder)
+        self._description: tuple[tuple[int, int] | None, Document] = (None, Document(None, "does not exist yet"))
+        self._forget()
+
+    def _forget(self) -> None:
+        self._train = Columns()
+        self._validation: dict[str, Columns] = {}
+        self._positions: dict[str, list[PositionLoss]] = {}
+        self._events: list[Event] = []
+        self._checkpoints: list[Event] = []
+        self._times: list[float] = []
+        self._first: float | None = None
+        self._faults: list[Fault] = []
+        self._rows = 0
+
+    def poll(self, now: float | None = None) -> set[str]:
+        """Read what is new; return which of ``run`` and ``evaluation`` changed."""
+        now = time.time() if now is None else now
+        rows, faults = self._rows, list(self._read_metrics())
+        faults += self._read_description()
+        evaluations = self._results.poll()
+        detail = self._describe(now, evaluations, faults)
+        changed = set()
+        if detail != self.detail or rows != self._rows:
+            changed.add("run")
+        if evaluations != self.evaluations:
+            changed.add("evaluation")
+        self.detail, self.evaluations = detail, evaluations
+        return changed
+
+    @property
+    def caught_up(self) -> bool:
+        """Whether the metrics file was read to its end."""
+        return self._lines.caught_up
+
+    def metrics(self, points: int) -> Metrics:
+        """Return the curves with at most ``points`` points each."""
+        with self._lock:
+            return Metrics(
+                train=self._train.thinned(points),
+                validation={name: columns.thinned(points) for name, columns in sorted(self._validation.items())},
+            )
+
+    def summary(self) -> RunSummary | None:
+        """Return the run at a glance, None before the first poll."""
+        return None if self.detail is None else RunSummary.model_validate(self.detail.model_dump(include=_SUMMARY))
+
+    def _read_metrics(self) -> list[Fault]:
+        restarts = self._lines.restarts
+        try:
+            rows = self._lines.poll()
+        except OSError as error:
+            return [Fault(path=METRICS, message=f"cannot be read: {error.strerror or error}")]
+        with self._lock:
+            if self._lines.restarts != restarts:
+                self._forget()
+            for row in rows:
+                self._take(row)
+            self._rows += len(rows)
+        faults = [Fault(path=METRICS, message=message) for message in self._lines.faults]
+        more = self._lines.bad_lines - len(faults)
+        if more > 0:
+            faults.append(Fault(path=METRICS, message=f"and {more} more lines that cannot be read"))
+        return faults + self._faults
+
+    def _take(self, row: dict[str, Any]) -> None:
+        kind = row.get("kind")
+        moment = row.get("time")
+        if isinstance(moment, int | float):
+            self._first = moment if self._first is None else self._first
+            self._times = [*self._times[-GAPS_KEPT:], float(moment)]
+        try:
+            if kind == "train":
+                self._train.append(row)
+            elif kind == "validation":
+                name = str(row.get("set"))
+                self._validation.setdefault(name, Columns()).append(row)
+                self._positions[name] = [PositionLoss.model_validate(part) for part in row.get("by_position") or ()]
+            elif kind in ("checkpoint", "event"):
+                kept = self._checkpoints if kind == "checkpoint" else self._events
+                kept.append(_event(row))
+                del kept[:-EVENTS_KEPT]
+        except ValueError as error:
+            if len(self._faults) < 5:
+                self._faults.append(Fault(path=METRICS, message=f"a {kind} row was left out: {str(error)[:200]}"))
+
+    def _read_description(self) -> list[Fault]:
+        path = self.folder / DESCRIPTION
+        try:
+            status = path.stat()
+            stamp = (status.st_mtime_ns, status.st_size)
+        except OSError:
+            stamp = None
+        if stamp is None or stamp != self._description[0]:
+            self._description = (stamp, read_document(path))
+        fault = self._description[1].fault
+        return [Fault(path=DESCRIPTION, message=fault)] if fault else []
+
+    def _describe(self, now: float, evaluations: list[Evaluation], faults: list[Fault]) -> RunDetail:
+        description = self._description[1].value or {}
+        recipe = _object(description.get("recipe"))
+        total = _whole(description.get("steps"))
+        step = int(self._train.last("step") or 0)
+        state = self._state(now, step, total)
+        speed = self._train.last("steps_per_second")
+        latest = {name: value for name in self._train.names() if (value := self._train.last(name)) is not None}
+        return RunDetail(
+            id=self.id,
+            name=self.name,
+            location=str(self.folder),
+            state=state,
+            recipe=str(recipe["name"]) if "name" in recipe else None,
+            step=step,
+            total_steps=total,
+            environment_steps=self._train.last("environment_steps"),
+            steps_per_second=speed,
+            eta=self._eta(step, total) if state is State.RUNNING else None,
+            started=self._first,
+            updated=self._times[-1] if self._times else None,
+            loss=latest.get("loss"),
+            loss_policy=latest.get("loss_policy"),
+            accuracy_random_context=next(
+                (value for columns in self._validation.values() if (value := columns.last("accuracy_random_context"))),
+                None,
+            ),
+            evaluations=len(evaluations),
+            faults=faults,
+            dataset_identity=_identity(description),
+            model=_object(description.get("model")),
+            settings=recipe,
+            versions=_object(description.get("versions")),
+            latest=latest,
+            by_position=dict(self._positions),
+            checkpoints=self._checkpoints[::-1],
+            events=self._events[::-1],
+        )
+
+    def _state(self, now: float, step: int, total: int | None) -> State:
+        if self._description[1].value is None and not self._rows:
+            return State.BROKEN if self._description[0] else State.WAITING
+        if total is not None and step >= total > 0:
+            return State.DONE
+        last = max([*self._times[-1:], (self._description[0] or (0, 0))[0] / 1e9])
+        gaps = [b - a for a, b in zip(self._times, self._times[1:], strict=False)]
+        patience = max(STALLED_AFTER, PATIENCE * max(gaps, default=0.0))
+        if now - last > patience:
+            return State.STALLED
+        return State.RUNNING if self._rows else State.WAITING
+
+    def _eta(self, step: int, total: int | None) -> float | None:
+        pace = self._train.pace()
+        if total is None or pace is None:
+            return None
+        seconds_a_step, newest = pace
+        return newest + (total - step) * seconds_a_step
+
+
+_SUMMARY = set(RunSummary.model_fields)
+
+
+def _event(row: dict[str, Any]) -> Event:
+    moment = row.get("time")
+    step = row.get("step")
+    message = str(row.get("message") or row.get("path") or "")
+    return Event(
+        time=moment if isinstance(moment, int | float) else None,
+        kind=str(row.get("kind")),
+        message=f"step {step}: {message}" if isinstance(step, int) else message,
+    )
+
+
+def _object(value: Any) -> dict[str, Any]:
+    return value if isinstance(value, dict) else {}
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _identity(description: dict[str, Any]) -> str | None:
+    value = description.get("dataset_identity", _object(description.get("dataset")).get("identity"))
+    return value if isinstance(value, str) else None

@@ -1,0 +1,101 @@
+"""Who may read: loopback without a token, anywhere else with one; and what a page of ours may load."""
+
+import ipaddress
+import secrets
+from collections.abc import Awaitable, Callable
+from urllib.parse import urlencode
+
+from fastapi import Request
+from fastapi.responses import JSONResponse, RedirectResponse, Response
+
+from common.errors import UsageError
+
+TOKEN_VARIABLE = "OMNIRL_DASHBOARD_TOKEN"
+COOKIE = "omnirl_token"
+OPEN_PATHS = frozenset({"/healthz"})
+SHORTEST_TOKEN = 16
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+Next = Callable[[Request], Awaitable[Response]]
+
+
+def check_binding(host: str, token: str | None) -> None:
+    """Refuse to serve beyond loopback without a token.
+
+    Raises:
+        UsageError: The host is not loopback and there is no token, or the token is too short to be one.
+    """
+    if token is not None and len(token) < SHORTEST_TOKEN:
+        raise UsageError(
+            f"{TOKEN_VARIABLE} must have at least {SHORTEST_TOKEN} characters, has {len(token)}; "
+            "make one with: python -c 'import secrets; print(secrets.token_urlsafe())'"
+        )
+    if token is None and not is_loopback(host):
+        raise UsageError(
+            f"a host beyond 127.0.0.1 needs a token, got --host {host} without one; set the environment variable "
+            f"{TOKEN_VARIABLE}, or serve on 127.0.0.1 and forward the port"
+        )
+
+
+def is_loopback(host: str) -> bool:
+    """Say whether a host name or address is this machine's own loopback."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host.strip("[]")).is_loopback
+    except ValueError:
+        return False
+
+
+def guard(token: str | None) -> Callable[[Request, Next], Awaitable[Response]]:
+    """Return the middleware: the token where one is set, the loopback host name where none is, the headers always.
+
+    Without a token only requests that call this server by a loopback name are answered, so that another site's page
+    cannot read it by pointing its own name here.
+    """
+
+    async def middleware(request: Request, call_next: Next) -> Response:
+        response = _refusal(request, token) or await call_next(request)
+        for name, value in HEADERS.items():
+            response.headers[name] = value
+        return response
+
+    return middleware
+
+
+def _refusal(request: Request, token: str | None) -> Response | None:
+    if request.method not in ("GET", "HEAD"):
+        return JSONResponse({"detail": "this server is read-only: GET and HEAD alone"}, 405)
+    if token is None:
+        name = request.url.hostname or ""
+        return None if is_loopback(name) else JSONResponse({"detail": f"unknown host {name!r}: use 127.0.0.1"}, 421)
+    if request.url.path in OPEN_PATHS:
+        return None
+    offered = request.query_params.get("token")
+    if offered is not None and request.url.path == "/" and _equal(offered, token):
+        rest = [(key, value) for key, value in request.query_params.multi_items() if key != "token"]
+        response = RedirectResponse("/" + (f"?{urlencode(rest)}" if rest else ""), 303)
+        response.set_cookie(COOKIE, token, httponly=True, samesite="strict", secure=request.url.scheme == "https")
+        return response
+    scheme, _, bearer = request.headers.get("authorization", "").partition(" ")
+    given = bearer if scheme.lower() == "bearer" else request.cookies.get(COOKIE, "")
+    if _equal(given, token):
+        return None
+    return JSONResponse(
+        {"detail": "a token is needed: open /?token=TOKEN once, or send Authorization: Bearer TOKEN"},
+        401,
+        {"WWW-Authenticate": "Bearer"},
+    )
+
+
+def _equal(given: str, token: str) -> bool:
+    return secrets.compare_digest(given.encode(), token.encode())

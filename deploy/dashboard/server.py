@@ -1,0 +1,68 @@
+"""The application: watcher, API, page and guard put together."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator
+from importlib.metadata import PackageNotFoundError, version
+
+from fastapi import FastAPI
+
+from deploy.dashboard.api import PREFIX, add_api
+from deploy.dashboard.events import POLL_SECONDS, Watcher
+from deploy.dashboard.models import Health
+from deploy.dashboard.page import add_page
+from deploy.dashboard.security import guard
+from deploy.dashboard.sources import Sources
+
+
+def create_app(sources: Sources, token: str | None = None, poll_seconds: float = POLL_SECONDS) -> FastAPI:
+    """Return the application. It reads what lies there at start-up, then polls until shut down."""
+    watcher = Watcher(sources, poll_seconds)
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        await asyncio.to_thread(sources.poll)
+        task = asyncio.create_task(watcher.run())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+
+    app = FastAPI(
+        title="omnirl dashboard",
+        version=package_version(),
+        lifespan=lifespan,
+        openapi_url=f"{PREFIX}/openapi.json",
+        docs_url=None,  # FastAPI's own pages load their scripts from other hosts
+        redoc_url=None,
+    )
+    app.middleware("http")(guard(token))
+    add_api(app, watcher)
+
+    @app.head("/healthz", include_in_schema=False)
+    @app.get("/healthz", tags=["server"])
+    async def healthz() -> Health:
+        """Whether the server reads its files: ``ok``, or the error of its last poll."""
+        return Health(
+            status=watcher.error or "ok",
+            version=package_version(),
+            started=watcher.started,
+            polls=sources.polls,
+            last_poll_seconds=sources.seconds,
+            datasets=len(sources.datasets),
+            runs=len(sources.training),
+            subscribers=len(watcher.listeners),
+        )
+
+    add_page(app)
+    return app
+
+
+def package_version() -> str:
+    """Return omnirl's version, ``unknown`` in a checkout that is not installed."""
+    try:
+        return version("omnirl")
+    except PackageNotFoundError:
+        return "unknown"

@@ -1,0 +1,86 @@
+// One dataset: how far it is, who writes it, what is in it.
+
+import { get } from "./api.js";
+import { progressChart } from "./curves.js";
+import { fill, h } from "./dom.js";
+import { bytes, count, duration, percent, short } from "./format.js";
+import { badge, due, events, faults, figures, panel, progress, settings, shares, when } from "./parts.js";
+import { ShardGrid } from "./shards.js";
+
+export function datasetPage(root, id, named) {
+  const head = h("header", { class: "lead" });
+  const over = panel("Shards over time", { data: `datasets/${id}` });
+  const map = panel("Shards");
+  const tags = panel("Who acted", { note: "share of rows by tag" });
+  const behaviours = panel("Behaviours", { note: "stretches by kind" });
+  const families = panel("World families", { note: "sequences" });
+  const rejections = panel("Worlds dropped", { note: "candidates by check" });
+  const writers = panel("Writers", { wide: true });
+  const log = panel("Events", { wide: true });
+  const recipe = h("div", { class: "wide" });
+  fill(root, head, h("div", { class: "grid" }, ...[over, map, tags, behaviours, families, rejections, writers, log].map(
+    (part) => part.element), recipe));
+  const draw = progressChart(over.body);
+  const grid = new ShardGrid(map.body);
+  let recipeShown = null;
+
+  async function update(changes) {
+    if (!changes.some((change) => change.kind === "all" || change.id === id)) return;
+    const dataset = await get(`datasets/${id}`);
+    named(dataset.name);
+    fill(head, lead(dataset));
+    draw(dataset);
+    grid.set(dataset);
+    shares(tags.body, dataset.tags, "rows");
+    shares(behaviours.body, dataset.behaviours, "stretches");
+    shares(families.body, dataset.families, "sequences");
+    shares(rejections.body, dataset.rejections, "candidates");
+    fill(writers.body, writerTable(dataset.writers));
+    events(log.body, dataset.events, "Nothing reported yet.");
+    const text = JSON.stringify([dataset.settings, dataset.provenance]);
+    if (text === recipeShown) return;
+    recipeShown = text;
+    fill(recipe, settings("Resolved recipe", dataset.settings), settings("Provenance", dataset.provenance));
+  }
+
+  return { update, leave() { draw.leave(); grid.destroy(); } };
+}
+
+function lead(dataset) {
+  const running = dataset.state === "running";
+  return [
+    h("div", { class: "title" }, h("h1", {}, dataset.name), badge(dataset.state)),
+    h("p", { class: "where" }, h("code", {}, dataset.location)),
+    faults(dataset.faults),
+    dataset.shards ? h("p", { class: "amount" }, h("b", {}, percent(dataset.committed / dataset.shards)),
+      ` ${count(dataset.committed)} of ${count(dataset.shards)} shards`) : null,
+    progress(dataset.committed, dataset.shards, "shards committed"),
+    figures([
+      ["recipe", dataset.recipe || "–"],
+      ["sequences", count(dataset.sequences)],
+      ["steps", short(dataset.steps)],
+      ["episodes", short(dataset.episodes)],
+      ["stored", bytes(dataset.stored_bytes)],
+      dataset.stored_bytes ? ["bytes a step", (dataset.stored_bytes / dataset.steps).toFixed(2)] : null,
+      ["sequence length", count(dataset.length)],
+      running ? ["steps/s", short(dataset.steps_per_second), "over the newest commits"] : null,
+      running ? ["done", due(dataset.eta)] : ["last sign of life", when(dataset.updated)],
+      ["begun", when(dataset.started)],
+      ["identity", dataset.identity ? h("code", {}, dataset.identity.slice(0, 12)) : "–", dataset.identity],
+    ]),
+  ];
+}
+
+function writerTable(list) {
+  if (!list.length) return h("p", { class: "quiet" }, "No writer has reported yet.");
+  const row = (writer) => h("tr", {},
+    h("th", { scope: "row", title: writer.name }, `${writer.kind} ${writer.pid ?? ""}`),
+    h("td", {}, writer.host || "–"), h("td", {}, badge(writer.state === "stalled" ? "lost" : writer.state)),
+    h("td", { class: "number" }, count(writer.shards)),
+    h("td", { class: "number" }, writer.steps_per_second ? `${short(writer.steps_per_second)}` : "–"),
+    h("td", { class: "number" }, duration(writer.seconds)), h("td", { class: "number" }, when(writer.last)));
+  const names = ["writer", "host", "state", "shards", "steps/s", "busy", "last heard of"];
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": "Writers" }, h("table", {},
+    h("thead", {}, h("tr", {}, names.map((name, index) => h("th", { scope: "col", class: index > 2 ? "number" : null }, name)))),
+    h("tbody", {}, list.map(row))));
+}
