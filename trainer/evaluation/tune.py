@@ -1,0 +1,85 @@
+"""Choose the Q-learning baselines' settings: a small grid on worlds that no evaluation uses; prints the table.
+
+The score is that over all steps, mean over worlds: learning fast and learning well both count. A world's score is
+clipped to [-1, 2] first: where random and oracle play earn nearly the same per step, one world could decide.
+"""
+
+import argparse
+import itertools
+import sys
+from collections.abc import Sequence
+
+import numpy as np
+
+from common import cli
+from trainer.evaluation.baselines import LEARNERS, learner
+from trainer.evaluation.play import play_behaviour
+from trainer.evaluation.reference import counted_worlds, reference
+from trainer.evaluation.score import per_step, true_rewards
+from trainer.evaluation.suites import SUITES, TUNING, Suite, suite
+from trainer.evaluation.tuned import Tuned
+
+GRIDS: dict[str, dict[str, tuple[float, ...]]] = {
+    "q-epsilon-greedy": {
+        "alpha": (0.1, 0.2, 0.4, 0.7),
+        "gamma": (0.9, 0.95, 0.99),
+        "epsilon": (0.02, 0.05, 0.1, 0.2),
+        "initial": (0.0,),
+    },
+    "q-count-bonus": {
+        "alpha": (0.1, 0.2, 0.4, 0.7),
+        "gamma": (0.9, 0.95, 0.99),
+        "epsilon": (0.0, 0.05),
+        "initial": (0.0, 0.1, 0.3),
+        "bonus": (0.02, 0.1, 0.3, 1.0),
+    },
+}
+CLIP = (-1.0, 2.0)
+VOCABULARY = 1 << 12
+"""Tabular learners do not care how many symbols there are."""
+
+
+def grid(name: str) -> list[Tuned]:
+    """Return the settings to try for a learner."""
+    axes = GRIDS[name]
+    return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
+
+
+def tune(chosen: Suite, worlds: int, steps: int) -> dict[str, tuple[float, Tuned]]:
+    """Return score and settings of the best of each learner's grid on a suite's tuning worlds."""
+    tasks = chosen.tasks(worlds, VOCABULARY, first=TUNING)
+    references = [reference(task) for task in tasks]
+    counted = counted_worlds(references, chosen.smallest_gap)
+    best: dict[str, tuple[float, Tuned]] = {}
+    for name in LEARNERS:
+        for settings in grid(name):
+            record = play_behaviour(learner(name, settings), tasks, steps, seed=1)
+            whole = per_step(true_rewards(record, references), references, [(0, steps)])[counted]
+            score = float(np.clip(whole, *CLIP).mean())
+            if name not in best or score > best[name][0]:
+                best[name] = (score, settings)
+    return best
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Print a table to put into ``tuned.py``."""
+    parser = cli.parser(
+        "python -m trainer.evaluation.tune",
+        "Choose the settings of the Q-learning baselines on worlds that no evaluation uses.",
+        ["python -m trainer.evaluation.tune --suite small --worlds 128 --steps 512"],
+    )
+    parser.add_argument("--suite", action="append", help=f"one of {', '.join(SUITES)}; all where absent")
+    parser.add_argument("--worlds", type=int, default=128, help="tuning worlds of each suite")
+    parser.add_argument("--steps", type=int, default=512, help="environment steps in each world")
+
+    def command(options: argparse.Namespace) -> None:
+        for name in options.suite or SUITES:
+            for learner_name, (score, settings) in tune(suite(name), options.worlds, options.steps).items():
+                print(f"{name} {learner_name}: {settings}  # {score:.3f}")
+                sys.stdout.flush()
+
+    return cli.run(command, parser.parse_args(arguments))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
