@@ -8,15 +8,9 @@ from common.config import Settings
 from common.dataset.schema import DISCOUNTS
 
 
-class ModelConfig(Settings):
-    """Everything that fixes the shapes of a model's parameters and the meaning of its state."""
+class ModelSize(Settings):
+    """What a training recipe chooses."""
 
-    vocabulary: int = Field(ge=1)
-    """Observation symbols V; id V is NONE (there was no previous observation)."""
-    actions: int = Field(ge=1, le=64)
-    """Action vocabulary A; id A is BREAK, id A + 1 NONE."""
-    discounts: int = Field(default=len(DISCOUNTS), ge=1)
-    """Wanted discounts that can be asked for, by index."""
     mixer: Literal["attention"] = "attention"
     """What mixes positions inside a block."""
     width: int = Field(default=64, ge=2)
@@ -31,7 +25,7 @@ class ModelConfig(Settings):
     """Wavelengths of the rotary position code run from 2 pi to 2 pi times this."""
 
     @model_validator(mode="after")
-    def _heads_divide(self) -> "ModelConfig":
+    def _heads_divide(self) -> "ModelSize":
         if self.width % self.heads or (self.width // self.heads) % 2:
             raise ValueError(f"width must be heads times an even head size, got width {self.width}, heads {self.heads}")
         return self
@@ -40,6 +34,17 @@ class ModelConfig(Settings):
     def head_size(self) -> int:
         """Channels of one head."""
         return self.width // self.heads
+
+
+class ModelConfig(ModelSize):
+    """Everything that fixes the shapes of a model's parameters and the meaning of its state."""
+
+    vocabulary: int = Field(ge=1)
+    """Observation symbols V; id V is NONE (there was no previous observation)."""
+    actions: int = Field(ge=1, le=64)
+    """Action vocabulary A; id A is BREAK, id A + 1 NONE."""
+    discounts: int = Field(default=len(DISCOUNTS), ge=1)
+    """Wanted discounts that can be asked for, by index."""
 
     @property
     def none_observation(self) -> int:
