@@ -4,6 +4,8 @@ Encoding in memory makes a shard's bytes before anything is written, so an objec
 Every inner chunk carries a checksum, so reading a damaged object raises instead of returning other data.
 """
 
+import functools
+import threading
 import warnings
 from collections.abc import Mapping
 from typing import Any
@@ -43,11 +45,10 @@ def encode(spec: ArraySpec, values: np.ndarray) -> bytes:
         spec: The array.
         values: (sequences per shard, ...) of the array's type.
     """
-    objects: dict[str, Any] = {}
-    with zarr.config.set({"codec_pipeline.path": DEFAULT_PIPELINE}):
-        array = _create(zarr.create_group(store=MemoryStore(objects)), spec, values.shape)
+    with _WORKBENCH:
+        objects, array = _workbench(spec)
         array[...] = values
-    return objects[spec.key(0)].to_bytes()
+        return objects.pop(spec.key(0)).to_bytes()
 
 
 def decode(spec: ArraySpec, data: bytes) -> np.ndarray:
@@ -56,18 +57,31 @@ def decode(spec: ArraySpec, data: bytes) -> np.ndarray:
     Raises:
         Exception: Whatever Zarr raises for bytes that are damaged; the caller names the object.
     """
-    objects: dict[str, Any] = {}
-    shape = (spec.shard[0], *spec.shape[1:])
-    with zarr.config.set({"codec_pipeline.path": DEFAULT_PIPELINE}):
-        array = _create(zarr.create_group(store=MemoryStore(objects)), spec, shape)
+    with _WORKBENCH:
+        objects, array = _workbench(spec)
         objects[spec.key(0)] = default_buffer_prototype().buffer.from_bytes(data)
-        return np.asarray(array[...])
+        try:
+            return np.asarray(array[...])
+        finally:
+            del objects[spec.key(0)]
 
 
 def open_array(url: str, name: str) -> zarr.Array:
     """Open one stored array for reading, by the fast pipeline; the process's own Zarr settings stay as they are."""
     with zarr.config.set({"codec_pipeline.path": FAST_PIPELINE}):
         return zarr.open_array(url, path=name, mode="r")
+
+
+_WORKBENCH = threading.Lock()
+
+
+@functools.lru_cache(maxsize=64)
+def _workbench(spec: ArraySpec) -> tuple[dict[str, Any], zarr.Array]:
+    """Return an array of one shard in memory, and the objects behind it; made once: that costs milliseconds."""
+    objects: dict[str, Any] = {}
+    with zarr.config.set({"codec_pipeline.path": DEFAULT_PIPELINE}):
+        group = zarr.create_group(store=MemoryStore(objects))
+        return objects, _create(group, spec, (spec.shard[0], *spec.shape[1:]))
 
 
 def _create(group: zarr.Group, spec: ArraySpec, shape: tuple[int, ...]) -> zarr.Array:
