@@ -8,5 +8,9 @@ class UsageError(ValueError):
     """The request cannot be carried out as asked; nothing was touched. Commands exit with 2."""
 
 
+class NoWorldError(UsageError):
+    """No world satisfies a family's settings, or too few do to find one."""
+
+
 class DataError(RuntimeError):
     """Something stored is missing, damaged or contradicts itself. Commands exit with 1."""

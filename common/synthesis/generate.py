@@ -1,5 +1,6 @@
 """Sequences from a recipe: (recipe, purpose, index) in, one sequence out, the same whatever was made before it."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -7,7 +8,7 @@ import numpy as np
 from common.agents.behaviour import Behaviour
 from common.dataset.schema import MAX_ACTIONS
 from common.draw import draw
-from common.errors import UsageError
+from common.errors import NoWorldError, UsageError
 from common.random import choose, generator, uniform
 from common.seeding import Purpose, derive_seed, stream_seed
 from common.synthesis.action_map import draw_action_map
@@ -17,6 +18,8 @@ from common.synthesis.sequences import Sequences
 from common.worlds import World
 from common.worlds.registry import draw_world, family
 
+_MOST_SETTINGS = 1000
+"""A sequence whose family refuses so many drawn settings is an error of the recipe."""
 _SETTINGS = MIX + 1
 """Stream of a sequence's drawn settings: family, parameters, whether behaviours change, action map."""
 
@@ -45,16 +48,30 @@ class Synthesis:
         return {"sequence": index, **record(world, self._mixture, switch, seeds, action_map, out, place)}
 
     def _world(self, index: int) -> tuple[World, np.ndarray]:
-        """Return the world and the generator of the sequence's settings, advanced past those of the world."""
+        """Return the world and the generator of the sequence's settings, advanced past those of the world.
+
+        Settings that no world satisfies (a gap out of reach) are drawn anew and counted in the world's rejections.
+
+        Raises:
+            NoWorldError: No draw of the settings was satisfiable.
+        """
         seed = derive_seed(self.recipe.seed, self.purpose, index)
         rng = generator(stream_seed(seed, _SETTINGS))
         chosen = int(choose(rng, self._weights))
-        drawn = self.recipe.families[chosen].parameters
-        # by name: the order in which a recipe writes them is no part of its identity
-        values = {name: draw(rng, drawn[name]) for name in sorted(drawn)}
-        kind = self._families[chosen]
-        settings = kind.parameters.model_validate({**values, "vocabulary": self.recipe.vocabulary})
-        return draw_world(kind, settings, seed), rng
+        kind, drawn = self._families[chosen], self.recipe.families[chosen].parameters
+        for tries in range(_MOST_SETTINGS):
+            # by name: the order in which a recipe writes them is no part of its identity
+            values = {name: draw(rng, drawn[name]) for name in sorted(drawn)}
+            settings = kind.parameters.model_validate({**values, "vocabulary": self.recipe.vocabulary})
+            try:
+                world = draw_world(kind, settings, seed)
+            except NoWorldError as error:
+                refused = error
+                continue
+            return (replace(world, rejections={**world.rejections, "settings": tries}) if tries else world), rng
+        raise NoWorldError(
+            f"one of {_MOST_SETTINGS} drawn settings must give a world, none did; narrow the ranges. Last: {refused}"
+        )
 
 
 _READY: list[Synthesis] = []

@@ -14,7 +14,6 @@ from common.worlds.payoffs import (
     CHECKS,
     DENSE,
     KINDS,
-    MOST_CANDIDATES,
     Payoffs,
     draw_payoffs,
     refuse,
@@ -55,7 +54,19 @@ class GarnetParameters(Payoffs):
 
 @kernel
 def draw_garnet(
-    rng, n, n_actions, branching, band, kind, sigma, pit_share, start_uniform, reward_scale, min_gap, dropped
+    rng,
+    n,
+    n_actions,
+    branching,
+    band,
+    kind,
+    sigma,
+    pit_share,
+    start_uniform,
+    reward_scale,
+    min_gap,
+    candidates,
+    dropped,
 ):
     """Draw candidates until one passes; return the arrays of a world, or none of them filled after the last.
 
@@ -68,7 +79,7 @@ def draw_garnet(
     probability, cumulative, reward = np.empty(most), np.empty(most), np.empty(most)
     pay, terminal = np.empty(n), np.empty(n, dtype=np.bool_)
     starts = np.empty(n, dtype=np.int32)
-    for _ in range(MOST_CANDIDATES):
+    for _ in range(candidates):
         goal, cost = draw_payoffs(rng, kind, pit_share, 0, pay, terminal)
         _draw_rows(rng, n_actions, branching, band, terminal, row_start, successor, probability, cumulative)
         for k in range(row_start[-1]):
@@ -151,6 +162,7 @@ def sample(settings: GarnetParameters, seed: int) -> World:
         settings.start == "uniform",
         settings.reward_scale or 0.0,
         settings.min_gap,
+        settings.most_candidates,
         dropped,
     )
     if not found:

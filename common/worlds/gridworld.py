@@ -29,7 +29,6 @@ from common.worlds.payoffs import (
     CHECKS,
     EVALUATION_MAP,
     KINDS,
-    MOST_CANDIDATES,
     Payoffs,
     RewardKind,
     draw_payoffs,
@@ -171,6 +170,7 @@ def draw_grid(
     min_gap,
     kept_sizes,
     kept_maps,
+    candidates,
     dropped,
 ):
     """Draw candidates until one passes; return its layout and the arrays of its world.
@@ -187,7 +187,7 @@ def draw_grid(
     starts = np.empty(n, dtype=np.int32)
     found, count, height, width = False, 0, 0, 0
     shown = np.empty(0, dtype=np.uint8)
-    for _ in range(MOST_CANDIDATES):
+    for _ in range(candidates):
         height, width, cells = draw_walls(rng, n, rows, wall_share)
         goal, cost = draw_payoffs(rng, kind, pit_share, -1, pay, terminal)
         moves = draw_moves(rng, n_actions, height == 1, reach)
@@ -239,6 +239,7 @@ def sample(settings: GridworldParameters, seed: int) -> World:
         settings.reward_scale or 0.0,
         settings.min_gap,
         *_kept_for_evaluation(),
+        settings.most_candidates,
         dropped,
     )
     if not found:

@@ -7,7 +7,7 @@ import numpy as np
 from pydantic import Field
 
 from common.config import Settings
-from common.errors import UsageError
+from common.errors import NoWorldError
 from common.kernels import kernel
 from common.random import below, normal, uniform
 from common.worlds.evaluate import evaluate_mixture, expected_rewards
@@ -19,8 +19,6 @@ KINDS = ("dense", "mixed", "sparse-goal", "goal-with-pits")
 DENSE, MIXED, SPARSE_GOAL, GOAL_WITH_PITS = range(4)
 GAP_DISCOUNT = 0.95
 """Discount at which ``min_gap`` compares the optimal with the uniformly random policy."""
-MOST_CANDIDATES = 20_000
-"""A world that is not found among so many candidates is refused."""
 ACCEPTED, UNREACHABLE, GAP, EVALUATION_MAP = range(4)
 CHECKS = ("unreachable", "gap", "evaluation_map")
 
@@ -40,6 +38,8 @@ class Payoffs(Settings):
     """Episodes are cut after so many steps per state; the cap of the AnyMDP specification where absent."""
     min_gap: float = Field(default=0.0, ge=0.0)
     """Candidates are dropped while V* - V_random at discount .95, averaged over starts, is below this."""
+    most_candidates: int = Field(default=20_000, ge=1)
+    """The settings are refused where none of so many candidates passes."""
 
 
 @kernel
@@ -164,10 +164,10 @@ def mean_gap(row_start, successor, probability, reward, terminal, n_actions, sta
     return total / starts.shape[0]
 
 
-def refuse(family: str, settings: Payoffs, counts: np.ndarray) -> UsageError:
+def refuse(family: str, settings: Payoffs, counts: np.ndarray) -> NoWorldError:
     """Return the error for settings that no candidate satisfied."""
     dropped = ", ".join(f"{name} {count}" for name, count in zip(CHECKS, counts.tolist(), strict=True))
-    return UsageError(
-        f"family {family!r}: none of {MOST_CANDIDATES} candidates passed (dropped: {dropped}) with {settings!r}; "
-        "lower min_gap, raise reward_scale, or ask for more actions"
+    return NoWorldError(
+        f"family {family!r}: none of {settings.most_candidates} candidates passed (dropped: {dropped}) "
+        f"with {settings!r}; lower min_gap, raise reward_scale, or ask for more actions"
     )

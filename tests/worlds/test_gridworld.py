@@ -88,7 +88,7 @@ def draw_cells(seed, n, kept, kind="goal-with-pits", wall_share=0.0, rows=0, min
     dropped = np.zeros(len(CHECKS), dtype=np.int64)
     found, height, width, cells, *_ = draw_grid(
         generator(seed), n, 4, rows, wall_share, 0.0, 1, KINDS.index(kind), 0.3, False, 0.0, min_gap, *pack_maps(kept),
-        dropped,
+        20_000, dropped,
     )  # fmt: skip
     assert found
     return cells.reshape(height, width), dict(zip(CHECKS, dropped.tolist(), strict=True))

@@ -4,7 +4,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from common.config import Settings
-from common.errors import UsageError
+from common.errors import NoWorldError
 from common.random import generator
 from common.worlds.anymdp.sampler import REJECTIONS, sample
 from common.worlds.registry import Family, register
@@ -49,7 +49,7 @@ def sample_anymdp(parameters: Parameters, seed: int) -> World:
     """Sample one world; a pure function of its arguments. About .2 ms at 16 states and 5 actions, 1 ms at 128.
 
     Raises:
-        UsageError: No candidate was accepted; the message names the tests that failed.
+        NoWorldError: No candidate was accepted; the message names the tests that failed.
     """
     vocabulary = parameters.n_states if parameters.vocabulary is None else parameters.vocabulary
     least = parameters.n_states if parameters.min_states is None else parameters.min_states
@@ -59,7 +59,7 @@ def sample_anymdp(parameters: Parameters, seed: int) -> World:
     )
     rejections = {name: int(count) for name, count in zip(REJECTIONS, counts, strict=True)}
     if cap == 0.0:
-        raise UsageError(
+        raise NoWorldError(
             f"one of {MOST_CANDIDATES} candidates must pass AnyMDP's tests, none did with {parameters} and seed {seed} "
             f"({rejections}); ask for more states or actions"
         )
