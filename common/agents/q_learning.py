@@ -21,8 +21,8 @@ _ALPHA, _GAMMA, _EPSILON, _DECAY, _FLOOR, _BONUS, _INITIAL, _SCALE, _TEMPERATURE
 class QLearning(Behaviour):
     """Q-learning (Watkins, 1989) with the variations that the recipes and the baselines use; tag 5, 6 on noise steps.
 
-    Update: Q(s,a) += step (r + bonus / sqrt(visits(s,a)) + gamma max Q(s') - Q(s,a)), s' without value where the
-    episode terminated there; step = alpha sqrt(max((M + 1) / (M + visits(s,a)), .001)), M = ``visit_scale``.
+    Update: Q(s,a) += step (r + gamma max Q(s') - Q(s,a)), s' without value where the episode terminated there;
+    step = alpha sqrt(max((M + 1) / (M + visits(s,a)), .001)), M = ``visit_scale``.
     """
 
     code: ClassVar[int] = 2
@@ -40,7 +40,7 @@ class QLearning(Behaviour):
     epsilon_floor: Share = 0.0
     """Epsilon does not fall below this."""
     bonus: NonNegative = 0.0
-    """Count bonus, in units of reward: paid for a step as bonus / sqrt(visits(s,a))."""
+    """Count bonus, in units of value: actions are compared by Q(s,a) + bonus / sqrt(visits(s,a)); visits start at 1."""
     initial: NonNegative = 0.0
     """Q starts at initial / (1 - gamma): the reward a step that it expects of what it has not tried."""
     visit_scale: NonNegative | None = None
@@ -70,8 +70,8 @@ class QLearning(Behaviour):
         )
 
     def memory_size(self, n_states: int, n_actions: int) -> int:
-        """Q (n, a), visits (n, a), visits (n), and room for the softmax (a)."""
-        return 2 * n_states * n_actions + n_states + n_actions
+        """Q (n, a), visits (n, a), visits (n), and room to work in (2 a)."""
+        return 2 * n_states * n_actions + n_states + 2 * n_actions
 
 
 @kernel(allocates=False)
@@ -102,6 +102,11 @@ def choose(rng, parameters, memory, optimal, state, step, n_actions):
     if scheduled(rng, parameters[_EPSILON], parameters[_DECAY], parameters[_FLOOR], step):
         return below(rng, n_actions), _RANDOM
     first = state * n_actions
+    if parameters[_BONUS] > 0.0:
+        first, q = memory.shape[0] - n_actions, first
+        visits = np.int64(parameters[_SIZE]) + q
+        for a in range(n_actions):
+            memory[first + a] = memory[q + a] + parameters[_BONUS] / square_root(memory[visits + a])
     if parameters[_GREEDY] > 0.0:
         return argmax(rng, memory, first, n_actions), _Q_LEARNING
     return _softmax(rng, parameters, memory, first, state, n_actions), _Q_LEARNING
@@ -121,7 +126,7 @@ def _softmax(rng, parameters, memory, first, state, n_actions):
     if parameters[_SCALE] < np.inf:
         visits = memory[visits_of_states + state]
         sharpness = min((parameters[_SCALE] + visits) / (parameters[_SCALE] + 1.0), 10.0)
-    room = memory.shape[0] - n_actions
+    room = memory.shape[0] - 2 * n_actions
     return softmax_action(rng, memory, first, room, n_actions, best, sharpness / spread)
 
 
@@ -132,8 +137,6 @@ def learn(parameters, memory, state, action, reward, next_state, end, n_actions)
     cell = state * n_actions + action
     visits = memory[size + cell]
     target = reward
-    if parameters[_BONUS] > 0.0:
-        target += parameters[_BONUS] / square_root(visits)
     if end != _TERMINATED:
         best = memory[next_state * n_actions]
         for a in range(1, n_actions):
