@@ -9,7 +9,7 @@ from common.errors import UsageError
 from common.worlds import sample_world, solve
 from common.worlds.returns import episode_return
 
-GOLDEN = ""
+GOLDEN = "12fe9a687844741a3b41f480e95a9f70ea575b9d7eb86985a532969b67f684bb"
 
 
 def worlds(n_states, count, **parameters):
@@ -106,7 +106,9 @@ def test_a_world_says_where_it_comes_from_and_what_was_dropped():
     world = sample_world("anymdp", seed=5, n_states=10, n_actions=3)
     assert (world.family, world.version, world.seed) == ("anymdp", 1, 5)
     assert world.parameters == {"n_states": 10, "min_states": None, "n_actions": 3, "vocabulary": None}
+    worlds(9, 3, n_actions=6)
     again = sample_world("anymdp", seed=5, **world.parameters)
+    assert again.reward.tobytes() == world.reward.tobytes()
     assert again.probability.tobytes() == world.probability.tobytes()
     assert set(world.rejections) == {
         "bonus_not_ascending",

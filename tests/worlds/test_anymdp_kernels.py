@@ -10,7 +10,7 @@ from common.worlds.anymdp.ends import draw_starts, draw_terminals
 from common.worlds.anymdp.linear import LANES
 from common.worlds.anymdp.rewards import adjust_bonus, draw_rewards, expected_rewards
 from common.worlds.anymdp.sampler import pack
-from common.worlds.anymdp.transitions import _gaussian, clipped_normal, draw_transitions
+from common.worlds.anymdp.transitions import _gaussian, clipped_normals, draw_transitions
 from common.worlds.returns import episode_return
 from common.worlds.solve import solve
 from common.worlds.world import RewardTable, World
@@ -86,9 +86,11 @@ def candidates(n, n_actions, count):
     return [candidate for candidate in (Candidate(rng, n, n_actions) for _ in range(count)) if candidate.adjust()]
 
 
-def test_clipped_normal_has_the_distribution_of_a_clipped_normal():
+def test_clipped_normals_have_their_distribution():
     rng, draws = generator(3), 100_000
-    x = np.array([clipped_normal(rng) for _ in range(draws)])
+    x = np.empty(draws)
+    clipped_normals(rng, x, draws, np.empty(draws, dtype=np.uint64))
+    assert abs(np.corrcoef(x[1:], x[:-1])[0, 1]) < 5.0 / np.sqrt(draws)
     for point in (0.1, 0.3, 0.5, 0.7, 0.9, 0.999999):
         assert abs((x <= point).mean() - norm.cdf(point)) < 5.0 * 0.5 / np.sqrt(draws)
     assert x.min() == 0.1 and x.max() == 1.0
@@ -128,28 +130,28 @@ def test_verdicts_are_those_of_whole_matrix_powers(n, count):
         cap = 128.7
         verdicts.append(candidate.ask(judge, cap))
         assert verdicts[-1] == slow_verdict(candidate.world(cap), cap)
-    assert set(verdicts) >= {0, 2}
+    assert set(verdicts) >= {0, 1}
 
 
 def slow_verdict(world, cap):
-    """The acceptance tests in numpy: 0 accepted, 1 gain, 2 Gini, 3 entropy."""
-    n, a, discount = world.n_states, world.n_actions, 2.0 ** (-1.0 / world.n_states)
+    """The acceptance tests in numpy: 0 accepted, 1 Gini, 2 entropy, 3 gain."""
+    n, discount = world.n_states, 2.0 ** (-1.0 / world.n_states)
     dense = world.to_dense()
     p, expected = dense["transition"], (dense["transition"] * dense["reward"]).sum(axis=2)
-    q = solve(world, discount)
+    q, starts = solve(world, discount), world.start_states
     value = np.linalg.solve(np.eye(n) - discount * p.mean(axis=1), expected.mean(axis=1))
     blind = expected + discount * p @ value
-    starts = world.start_states
-    if ((q.max(axis=1) - blind.max(axis=1))[starts] * (1.0 - discount) * cap).min() < 2.0:
-        return 1
+    low_gain = ((q.max(axis=1) - blind.max(axis=1))[starts] * (1.0 - discount) * cap).min() < 2.0
     chain = p[np.arange(n), q.argmax(axis=1)]
     chain[world.terminal] = 0.0
     chain[np.ix_(world.terminal, starts)] = world.start_probabilities
     visited = np.linalg.matrix_power(chain, 2 ** (int(np.log2(cap)) + 1))[starts]
     if (1.0 - (visited**2).sum(axis=1)).min() <= 0.70:
-        return 2
+        return 1
     entropy = -(visited * np.log(np.where(visited > 0.0, visited, 1.0))).sum(axis=1) / np.log(n)
-    return 0 if entropy.min() > 0.35 else 3
+    if entropy.min() <= 0.35:
+        return 2
+    return 3 if low_gain else 0
 
 
 def test_the_oracle_is_compared_by_exact_returns():

@@ -78,7 +78,7 @@ def solve_all(p, expected, live, discount):
 
 
 def visits(p, policy, live, start, cap):
-    """Return Gini impurity and entropy / ln n, (worlds, n), of where each state leads in 2^(floor(log2 T_E) + 1) steps."""
+    """Return Gini impurity and entropy / ln n, (worlds, n), of the state 2^(floor(log2 T_E) + 1) steps after each."""
     chain = np.take_along_axis(p, policy[..., None, None], axis=2)[:, :, 0]
     power = np.where(live[..., None], chain, start[:, None, :])
     squarings = np.floor(np.log2(cap)).astype(int) + 1

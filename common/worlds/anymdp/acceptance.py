@@ -18,19 +18,19 @@ LEAST_GAIN = 2.0
 LEAST_GINI = 0.7
 LEAST_ENTROPY = 0.35
 ORACLE_DISCOUNT = 0.994
-ACCEPTED, LOW_VALUE, LOW_GINI, LOW_ENTROPY = 0, 1, 2, 3
-_SWEEPS = 1
+ACCEPTED, LOW_GINI, LOW_ENTROPY, LOW_GAIN = 0, 1, 2, 3
+_SWEEPS = 0
 """Value sweeps before policy iteration: the discount has changed only a little."""
 _UNCERTAIN = -1
 _EVERY = 8
 """Steps between attempts to end early."""
-_NOTHING = 1e-15
+_NOTHING = 1e-14
 """Probability mass under this is not carried on."""
 
 
 @kernel
 def judge(n_actions, cap, start, terminal, base, core, first, last, reward, value, policy, table):
-    """Return ACCEPTED or the first test that failed: gain over the uniform policy, then spread of the visits.
+    """Return ACCEPTED or the first test that failed: spread of the visits, then gain over the uniform policy.
 
     Args:
         n_actions: Number of actions.
@@ -49,6 +49,9 @@ def judge(n_actions, cap, start, terminal, base, core, first, last, reward, valu
     n = terminal.shape[0]
     discount = exp(-0.6931471805599453 / n)
     optimal_values(n_actions, discount, _SWEEPS, terminal, base, core, first, last, reward, value, policy, table)
+    verdict = _judge_visits(n_actions, cap, start, terminal, base, core, first, last, policy)
+    if verdict != ACCEPTED:
+        return verdict
     blind = np.zeros(n + LANES)
     uniform_values(n_actions, discount, terminal, base, core, first, last, reward, blind, table)
     for s in range(start.shape[0]):
@@ -57,8 +60,8 @@ def judge(n_actions, cap, start, terminal, base, core, first, last, reward, valu
             for index in range(s * n_actions, (s + 1) * n_actions):
                 best = max(best, action_value(index, discount, base, core, first, last, reward, blind))
             if (value[s] - best) * (1.0 - discount) * cap < LEAST_GAIN:
-                return LOW_VALUE
-    return _judge_visits(n_actions, cap, start, terminal, base, core, first, last, policy)
+                return LOW_GAIN
+    return ACCEPTED
 
 
 @kernel

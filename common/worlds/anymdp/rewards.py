@@ -16,7 +16,7 @@ DISCOUNT = 0.99
 """The bonus is adjusted to values at this discount."""
 TESTS = 5
 """The fifth failing test drops the candidate."""
-_SWEEPS, _SWEEPS_AGAIN = 4, 1
+_SWEEPS, _SWEEPS_AGAIN = 4, 0
 """Value sweeps before policy iteration, in the first test and after a change of bonus."""
 
 
@@ -189,3 +189,13 @@ def adjust_bonus(
             raised = max(2.0 * goal_gap, between(rng, 1.0, 10.0))
             bonus[1] += raised if goal_ends else raised * (1.0 - DISCOUNT)
     return False
+
+
+@kernel
+def add_bonus(terminal, bonus, mean_next):
+    """Add the bonus of ``adjust_bonus`` to the part of the mean that depends on s'."""
+    n = terminal.shape[0]
+    for s in range(n - 1):
+        if terminal[s]:
+            mean_next[s] += bonus[0]
+    mean_next[n - 1] += bonus[1]

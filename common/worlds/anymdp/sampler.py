@@ -12,11 +12,11 @@ from common.random import below
 from common.worlds.anymdp.acceptance import ACCEPTED, judge, oracle_earns_less
 from common.worlds.anymdp.ends import START_RANKS, draw_starts, draw_terminals
 from common.worlds.anymdp.linear import LANES
-from common.worlds.anymdp.rewards import adjust_bonus, draw_rewards, expected_rewards
+from common.worlds.anymdp.rewards import add_bonus, adjust_bonus, draw_rewards, expected_rewards
 from common.worlds.anymdp.transitions import draw_transitions
 from common.worlds.shape import episode_cap, injection
 
-REJECTIONS = ("bonus_not_ascending", "gain_too_small", "gini_too_small", "entropy_too_small", "oracle_below_random")
+REJECTIONS = ("bonus_not_ascending", "gini_too_small", "entropy_too_small", "gain_too_small", "oracle_below_random")
 """What a candidate can fail, in the order it is tested; counted at these indices by ``sample``."""
 _BONUS, _ORACLE = 0, 4
 
@@ -71,11 +71,7 @@ def sample(rng, least_states, most_states, n_actions, vocabulary, limit, rejecti
             rejections[_ORACLE] += 1
             n, cap, symbol = _draw_shape(rng, least_states, most_states, vocabulary)
             continue
-        for s in range(n):
-            if terminal[s]:
-                mean_next[s] += bonus[1] if s == n - 1 else bonus[0]
-        if not terminal[n - 1]:
-            mean_next[n - 1] += bonus[1]
+        add_bonus(terminal, bonus, mean_next)
         return (
             cap,
             symbol,

@@ -44,7 +44,7 @@ def draw_transitions(rng, n_actions, terminal, band_from, band_to, row, base, co
         last: (n * n_actions,) int64, out: one past the last.
     """
     n = terminal.shape[0]
-    mean, total, centre = np.empty(n), np.empty(n), np.empty(n_actions)
+    mean, total, centre, scratch = np.empty(n), np.empty(n), np.empty(n_actions), np.empty(n, dtype=np.uint64)
     # a base must not be negative, and first < n
     place, core_place = 0, n
     for s in range(n):
@@ -55,8 +55,7 @@ def draw_transitions(rng, n_actions, terminal, band_from, band_to, row, base, co
             continue
         start, end = _band(rng, n, s, terminal)
         band_from[s], band_to[s] = start, end
-        for j in range(end - start):
-            mean[j] = clipped_normal(rng)
+        clipped_normals(rng, mean, end - start, scratch)
         mean[s - start] *= 0.0 if s == n - 1 else 0.5
         sigma = min(max(exponential(rng, 1.0), 0.2), 1.6)
         bend = exp(-2.0 / (sigma * sigma))
@@ -87,20 +86,26 @@ def _band(rng, n, s, terminal):
 
 
 @kernel
-def clipped_normal(rng):
-    """Return a standard normal clipped to [.1, 1], by its two point masses and rejection between them."""
-    u = uniform(rng)
-    if u < _BELOW_LOWEST:
-        return _LOWEST
-    if u >= _BELOW_HIGHEST:
-        return _HIGHEST
-    while True:
-        x = between(rng, _LOWEST, _HIGHEST)
-        v = uniform(rng)
-        # accept with probability exp(-d); 1 - d is below it and nearly always enough to know
-        d = 0.5 * (x * x - _LOWEST * _LOWEST)
-        if v < 1.0 - d or (v < 1.0 - d + 0.5 * d * d and v < exp(-d)):
-            return x
+def clipped_normals(rng, x, count, between_ends):
+    """Fill the first ``count`` of ``x`` with standard normals clipped to [.1, 1]; ``between_ends`` (n,) is scratch.
+
+    Most are one of the two ends, told apart without a branch; the rest are drawn by rejection from a uniform.
+    """
+    rest, one = np.uint64(0), np.uint64(1)
+    for j in range(np.uint64(count)):
+        u = uniform(rng)
+        x[j] = _LOWEST if u < _BELOW_LOWEST else _HIGHEST
+        between_ends[rest] = j
+        rest += one if _BELOW_LOWEST <= u < _BELOW_HIGHEST else np.uint64(0)
+    for k in range(rest):
+        while True:
+            y = _LOWEST + (_HIGHEST - _LOWEST) * uniform(rng)
+            v = uniform(rng)
+            # accept with probability exp(-d); 1 - d is below it and nearly always enough to know
+            d = 0.5 * (y * y - _LOWEST * _LOWEST)
+            if v < 1.0 - d or (v < 1.0 - d + 0.5 * d * d and v < exp(-d)):
+                x[between_ends[k]] = y
+                break
 
 
 @kernel
