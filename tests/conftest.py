@@ -10,6 +10,8 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[1]
 SMALL = ("sequences=96", "sequences_per_shard=8", "length=64")
 """Overrides of the recipe ``tiny``: 12 shards, made in seconds."""
+LONGER = ("sequences=512", "sequences_per_shard=8", "length=64")
+"""Overrides that give 64 shards: long enough to be interrupted in the middle of."""
 
 os.environ.pop("RAY_ADDRESS", None)  # a cluster someone left running is not ours to join
 os.environ.update(RAY_AUTH_MODE="disabled", RAY_USAGE_STATS_ENABLED="0", RAY_DEDUP_LOGS="0", RAY_COLOR_PREFIX="0")
@@ -48,3 +50,14 @@ def tiny_digest(tiny_dataset) -> str:
     from common.dataset import open_dataset
 
     return open_dataset(tiny_dataset).digest()
+
+
+@pytest.fixture(scope="session")
+def undisturbed_digest(tmp_path_factory, datagen) -> str:
+    """The digest of the recipe ``tiny`` with the overrides ``LONGER``, made inline by a run nobody disturbed."""
+    from common.dataset import open_dataset
+
+    out = str(tmp_path_factory.mktemp("undisturbed") / "tiny")
+    code, _, errors = datagen("run", "--recipe", "tiny", "--out", out, "--executor", "inline", overrides=LONGER)
+    assert code == 0, errors
+    return open_dataset(out).digest()

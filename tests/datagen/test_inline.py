@@ -1,5 +1,6 @@
 """The inline run as a user knows it: killed, interrupted, doubled, repeated; always the same data in the end."""
 
+import json
 import os
 import signal
 import subprocess
@@ -9,21 +10,11 @@ from pathlib import Path
 import pytest
 
 from common.dataset import open_dataset
+from common.dataset.schema import Tag
 from common.dataset.store import STAGING
-from tests.conftest import CHECKOUT, datagen_command
+from tests.conftest import CHECKOUT, LONGER, datagen_command
 
-LONGER = ("sequences=768", "sequences_per_shard=8", "length=64")
-"""96 shards: long enough to be interrupted in the middle of."""
-SHARDS = 96
-
-
-@pytest.fixture(scope="module")
-def undisturbed(tmp_path_factory, datagen):
-    """The digest of a run nobody disturbed."""
-    out = str(tmp_path_factory.mktemp("inline") / "whole")
-    code, _, errors = datagen("run", "--recipe", "tiny", "--out", out, "--executor", "inline", overrides=LONGER)
-    assert code == 0, errors
-    return open_dataset(out).digest()
+SHARDS = 64
 
 
 def start(out):
@@ -48,43 +39,32 @@ def interrupt(out, count, number):
     return process.returncode, errors
 
 
-def finish(out, digest, datagen):
+def test_killed_and_interrupted_again_and_again_then_finished(tmp_path, undisturbed_digest, datagen):
+    out = tmp_path / "d"
+    for count in (1, 15, 25):
+        code, _ = interrupt(out, count, signal.SIGKILL)
+        assert code == -signal.SIGKILL
+    for count, number in ((35, signal.SIGINT), (45, signal.SIGTERM)):
+        code, errors = interrupt(out, count, number)
+        assert code == 130 and "the same command again goes on from here" in errors and "Traceback" not in errors
+        assert not (out / STAGING).exists()
     code, _, errors = datagen("run", "--recipe", "tiny", "--out", str(out), "--executor", "inline", overrides=LONGER)
     assert code == 0, errors
-    assert "of 96 shards are committed already" in errors
-    assert open_dataset(str(out)).digest() == digest
+    assert "of 64 shards are committed already" in errors
+    assert open_dataset(str(out)).digest() == undisturbed_digest
     assert not (out / STAGING).exists()
 
 
-def test_killed_again_and_again_then_finished(tmp_path, undisturbed, datagen):
-    for count in (1, 20, 60):
-        code, _ = interrupt(tmp_path / "d", count, signal.SIGKILL)
-        assert code == -signal.SIGKILL
-    finish(tmp_path / "d", undisturbed, datagen)
-
-
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_interrupted_it_says_so_and_goes_on(tmp_path, undisturbed, datagen, number):
-    code, errors = interrupt(tmp_path / "d", 5, number)
-    assert code == 130 and "the same command again goes on from here" in errors and "Traceback" not in errors
-    assert not (tmp_path / "d" / STAGING).exists()
-    finish(tmp_path / "d", undisturbed, datagen)
-
-
-def test_two_commands_at_once_end_right(tmp_path, undisturbed):
+def test_two_commands_at_once_end_right(tmp_path, undisturbed_digest):
     processes = [start(tmp_path / "d") for _ in range(2)]
     for process in processes:
         _, errors = process.communicate(timeout=240)
         assert process.returncode == 0, errors
-    assert open_dataset(str(tmp_path / "d")).digest() == undisturbed
+    assert open_dataset(str(tmp_path / "d")).digest() == undisturbed_digest
     assert not (tmp_path / "d" / STAGING).exists()
 
 
 def test_the_catalog_fits_the_arrays(tiny_dataset):
-    import json
-
-    from common.dataset.schema import Tag
-
     dataset = open_dataset(tiny_dataset)
     for shard in range(dataset.n_shards):
         rows = dataset.read(shard * dataset.sequences_per_shard, dataset.sequences_per_shard)
