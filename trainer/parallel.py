@@ -41,7 +41,7 @@ def process_group(threads: int) -> Iterator[Ranks]:
     """
     torch.set_num_threads(threads)
     under_torchrun = "RANK" in os.environ and "WORLD_SIZE" in os.environ
-    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "cpu:gloo"
+    backend = "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo"
     if under_torchrun:
         dist.init_process_group(backend)
     else:
