@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -128,3 +129,24 @@ def test_golden_digests(maze):
     ``python -m pytest tests/synthesis/test_determinism.py`` prints the new digests where they differ.
     """
     assert golden_digests(maze) == json.loads(GOLDEN.read_text())
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        pytest.param({"NUMBA_CPU_NAME": "generic", "NUMBA_CPU_FEATURES": ""}, marks=pytest.mark.slow, id="generic-cpu"),
+        pytest.param({"GLIBC_TUNABLES": "glibc.cpu.hwcaps=-FMA,-FMA4,-AVX2,-AVX512F"}, id="glibc-without-fma"),
+    ],
+)
+def test_golden_digests_hold_on_other_processors(environment):
+    one = ["-k", "golden_digests and not other"]
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", __file__, *one],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=500,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "1 passed" in done.stdout
