@@ -23,6 +23,9 @@ from trainer.telemetry import Telemetry
 from trainer.tokens import Batch
 from trainer.validation import Validation
 
+GRACE = 5.0
+"""Seconds in which signals count as one: Ctrl-C reaches every rank, and torchrun passes it on to them as well."""
+
 
 class Trainer:
     """One rank's part of a run.
@@ -251,13 +254,17 @@ def detached(state: Any) -> Any:
 
 @contextmanager
 def _signals(stop: threading.Event) -> Iterator[None]:
-    """Turn SIGTERM and SIGINT into a wish to stop; a second one ends at once."""
+    """Turn SIGTERM and SIGINT into a wish to stop; another one, some seconds later, ends at once."""
+    first = 0.0
 
     def note(number: int, frame: Any) -> None:
-        if stop.is_set():
+        nonlocal first
+        if not stop.is_set():
+            first = time.monotonic()
+            stop.set()
+        elif time.monotonic() - first > GRACE:
             signal.signal(number, signal.SIG_DFL)
             signal.raise_signal(number)
-        stop.set()
 
     if threading.current_thread() is not threading.main_thread():
         yield
