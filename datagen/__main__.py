@@ -146,10 +146,9 @@ def _print(facts: dict[str, Any], as_json: bool) -> None:
         cli.print_json(facts)
         return
     for name, value in facts.items():
-        for line in value if isinstance(value, list) and value else [value]:
-            print(
-                f"{name.replace('_', ' ')}: {line:,}" if isinstance(line, int) else f"{name.replace('_', ' ')}: {line}"
-            )
+        for item in value if isinstance(value, list) and value else [value]:
+            text = f"{item:,}" if isinstance(item, int) and not isinstance(item, bool) else str(item)
+            print(f"{name.replace('_', ' ')}: {text}")
 
 
 if __name__ == "__main__":

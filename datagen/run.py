@@ -48,6 +48,8 @@ def run(
         progress = stack.enter_context(Progress(plan.shards, plan.shards - len(missing)))
         if missing:
             status = stack.enter_context(StatusWriter(writer.store, "driver" if executor == "ray" else "inline"))
+            if executor == "ray":
+                progress.note("connecting to Ray")
             pool = stack.enter_context(_pool(executor, writer, recipe, actors, address, len(missing)))
             drive(ledger, pool, status, progress, records=executor != "ray")
         progress.note(progress.summary())

@@ -9,8 +9,10 @@ import pytest
 from common.dataset import arrays as coding
 from common.dataset import catalog, open_dataset
 from common.dataset.catalog import StoredObject
+from common.synthesis.recipe import identity_digest, load
 from datagen.__main__ import main
 from datagen.verify import verify
+from tests.conftest import SMALL
 
 
 @pytest.fixture
@@ -24,6 +26,12 @@ def test_sound_data_are_called_sound(tiny_dataset, tiny_digest, capsys):
         "ok": True, "sequences": 96, "steps": 96 * 64, "shards": 12, "digest": tiny_digest, "faults": [],
     }  # fmt: skip
     assert verify(tiny_dataset, quick=True) == verify(tiny_dataset)
+
+
+def test_the_stored_recipe_is_the_whole_recipe(tiny_dataset):
+    dataset = open_dataset(tiny_dataset)
+    assert identity_digest(dataset.recipe) == dataset.identity
+    assert dataset.recipe == load("tiny", SMALL)
 
 
 @pytest.mark.parametrize("quick", [True, False])
