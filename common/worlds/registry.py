@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from operator import index
 from typing import Any
 
+from gymnasium.envs.registration import register as register_environment
+
 from common.config import Settings, parse
 from common.errors import UsageError
 from common.worlds.world import World
@@ -26,7 +28,7 @@ _FAMILIES: dict[str, Family] = {}
 
 
 def register(new: Family) -> Family:
-    """Add a family and return it.
+    """Add a family and return it, and with it the Gymnasium environments of id ``<name>-v0``, single and vector.
 
     Raises:
         ValueError: Another family has the name.
@@ -34,6 +36,13 @@ def register(new: Family) -> Family:
     if new.name in _FAMILIES:
         raise ValueError(f"a family's name is unique, and {new.name!r} is taken; choose another")
     _FAMILIES[new.name] = new
+    register_environment(
+        f"{new.name}-v0",
+        entry_point="common.worlds.environment:WorldEnv",
+        vector_entry_point="common.worlds.vector:WorldVectorEnv",
+        order_enforce=False,  # it has its own message for steps out of order
+        kwargs={"family": new.name},
+    )
     return new
 
 
