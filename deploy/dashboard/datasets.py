@@ -89,6 +89,7 @@ class DatasetSource:
         first, last = (shards.commits[0][0], shards.commits[-1][0]) if committed else (None, None)
         failed = sorted(writers.failed - {shard for _, shard in shards.commits})
         updated = max((t for t in (last, writers.last()) if t), default=None)
+        started = min((t for t in (first, writers.first()) if t), default=None)
         state = self._state(now, committed, updated, bool(failed))
         pace = _pace(shards.commits) if state is State.RUNNING else None
         events = writers.events[::-1][:EVENTS_SHOWN]
@@ -105,7 +106,7 @@ class DatasetSource:
             total_steps=about.sequences * about.length if about else None,
             steps_per_second=shards.steps / committed / pace if pace else None,
             eta=last + (total - committed) * pace if pace and last and total else None,
-            started=min((t for t in (first, writers.first()) if t), default=None),
+            started=started,
             updated=updated,
             last_event=events[0] if events else None,
             faults=self._faults(),
@@ -126,7 +127,7 @@ class DatasetSource:
             events=events,
             committed_ranges=ranges(sorted(shard for _, shard in shards.commits)),
             failed_shards=failed,
-            progress=_progress(shards.commits),
+            progress=_progress(shards.commits, started),
             settings=about.recipe if about else {},
             provenance=about.provenance if about else {},
         )
@@ -165,13 +166,16 @@ def _pace(commits: list[tuple[float, int]]) -> float | None:
     return (newest[-1] - newest[0]) / (len(newest) - 1)
 
 
-def _progress(commits: list[tuple[float, int]]) -> Progress:
+def _progress(commits: list[tuple[float, int]], started: float | None) -> Progress:
+    """Return the curve of committed shards, from nothing at the start on, thinned to about ``POINTS``."""
     size = 1
     while len(commits) // size > POINTS:
         size *= 2
     kept = [(commits[at - 1][0], at) for at in range(size, len(commits) + 1, size)]
     if commits and (not kept or kept[-1][1] != len(commits)):
         kept.append((commits[-1][0], len(commits)))
+    if kept and started is not None and started < kept[0][0]:
+        kept.insert(0, (started, 0))
     return Progress(time=[moment for moment, _ in kept], shards=[count for _, count in kept])
 
 

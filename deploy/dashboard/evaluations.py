@@ -77,7 +77,13 @@ def _suite(value: Any, path: str, suite: str, faults: list[Fault]) -> Suite:
         read = _scores(scores, f"{suite}, {name}", path, faults)
         if read:
             baselines[name] = read
-    return Suite(model=_scores(value.get("model"), f"{suite}, model", path, faults), baselines=baselines)
+    left_out = value.get("left_out")
+    count = left_out.get("count") if isinstance(left_out, dict) else None
+    return Suite(
+        model=_scores(value.get("model"), f"{suite}, model", path, faults),
+        baselines=baselines,
+        left_out=count if isinstance(count, int) else None,
+    )
 
 
 def _scores(value: Any, what: str, path: str, faults: list[Fault]) -> Scores | None:

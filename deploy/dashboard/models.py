@@ -226,6 +226,8 @@ class Suite(Answer):
 
     model: Scores | None
     baselines: dict[str, Scores]
+    left_out: int | None
+    """Worlds without a score by step, too flat to order."""
 
 
 class Evaluation(Answer):

@@ -54,10 +54,12 @@ def _data_facts(folder: Path) -> Facts:
     busy = sum((writer.last or 0.0) - (writer.first or 0.0) for writer in drivers)
     actors = sum(writer.kind == "actor" for writer in detail.writers)
     size = f"{(detail.stored_bytes or 0) / 1e6:.1f} MB, {(detail.stored_bytes or 0) / detail.steps:.2f} bytes a step"
-    amount = f"{detail.steps:,} steps in {detail.sequences:,} sequences and {detail.committed} shards"
+    amount = f"{detail.steps:,} steps in {detail.sequences:,} sequences, {_count(detail.committed, 'shard')}"
     found = [("data", f"{amount}, {size}")]
     if busy > 0:
-        found.append(("generating", f"{detail.steps / busy:,.0f} steps/s through Ray into Zarr, {actors} actors"))
+        found.append(
+            ("generating", f"{detail.steps / busy:,.0f} steps/s through Ray into Zarr, {_count(actors, 'actor')}")
+        )
     return found
 
 
@@ -69,6 +71,10 @@ def _train_facts(detail: RunDetail, metrics: Metrics) -> Facts:
     if detail.accuracy_random_context is not None:
         found.append(("accuracy", f"{detail.accuracy_random_context:.0%} of greedy actions right after random actions"))
     return found
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}{'' if number == 1 else 's'}"
 
 
 def _attempts(stage: Stage) -> str:

@@ -21,6 +21,7 @@ th { text-align: left; font-weight: 500; color: #5b6472; padding: .25rem 1.6rem 
 th, td { vertical-align: top; border-bottom: 1px solid #e7e9ee; }
 pre { overflow-x: auto; font-size: .78rem; line-height: 1.3; background: #f5f6f8; padding: 1rem; border-radius: 10px; }
 figure { display: inline-block; margin: 0 1rem 1rem 0; } img { max-width: 100%; width: 29rem; }
+.training img { width: 58rem; }
 code { background: #f5f6f8; padding: .1rem .35rem; border-radius: 5px; }
 """
 
@@ -84,7 +85,7 @@ def write_report(settings: DemoSettings, found: Facts, missed: Sequence[str], sh
 def _picture(path: Path) -> str:
     data = base64.b64encode(path.read_bytes()).decode()
     name = html.escape(path.stem)
-    return f'<figure><img alt="{name}" src="data:image/png;base64,{data}"></figure>'
+    return f'<figure class="{name}"><img alt="{name}" src="data:image/png;base64,{data}"></figure>'
 
 
 def _numbers(values: Sequence[float | None]) -> list[float]:

@@ -66,7 +66,7 @@ def test_dataset_detail_sums_its_catalog(serve: Serve, folders: tuple[Path, Path
     assert (writer["kind"], writer["shards"], writer["state"]) == ("inline", 4, "done")
     assert writer["steps_per_second"] == pytest.approx(steps / 2.0)
     assert [event["kind"] for event in dataset["events"]] == ["failed", "started"]
-    assert dataset["progress"]["shards"] == [1, 2, 3, 4]
+    assert dataset["progress"]["shards"] == [0, 1, 2, 3, 4]
     assert dataset["settings"]["name"] == "example"
 
 

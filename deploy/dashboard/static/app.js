@@ -37,7 +37,7 @@ function show() {
 function crumbs(title, name) {
   document.title = name ? `${name} · omnirl` : "omnirl";
   const parts = title ? [h("a", { href: "#/" }, "Overview"), h("span", { "aria-hidden": "true" }, "/"),
-    h("span", { "aria-current": "page" }, name ? `${title} ${name}` : title)] : [];
+    h("span", { "aria-current": "page" }, name || title)] : [];
   fill(document.getElementById("crumbs"), parts);
 }
 

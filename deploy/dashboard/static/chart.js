@@ -120,7 +120,8 @@ export class Chart {
     const { x, y } = this.options;
     const ends = this.x.length - 1;
     return {
-      x: x.kind === "bins" ? { time: false, range: [-0.35, ends + 0.35] } : { time: x.kind === "time" },
+      x: x.kind === "bins" ? { time: false, range: [-0.35, ends + 0.35] }
+        : { time: x.kind === "time", range: (_, low, high) => (low === high ? [low - 30, high + 30] : [low, high]) },
       y: {
         distr: y.log ? 3 : 1,
         range: y.log ? undefined : (_, low, high) => {

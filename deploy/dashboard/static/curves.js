@@ -1,7 +1,7 @@
 // Which figures of a run or an evaluation become which chart. Each maker returns draw(figures) with draw.leave().
 
 import { Chart } from "./chart.js";
-import { figure, percent, short } from "./format.js";
+import { figure, percent, score, short } from "./format.js";
 
 const HEADS = [
   ["loss_policy", "policy", "c1"],
@@ -61,7 +61,7 @@ export function positionChart(target) {
 export function scoreChart(target, label, height = 280) {
   const chart = new Chart(target, {
     label, height, x: { kind: "bins", label: "step in context", unit: "steps" },
-    y: { from: 0, to: 1, format: (value) => figure(value, 2) },
+    y: { from: 0, to: 1, format: score },
   });
   return drawer(chart, (suite, measure = "score_by_step") => {
     const agents = [...(suite.model ? [["this model", suite.model]] : []), ...Object.entries(suite.baselines)];

@@ -2,7 +2,7 @@
 
 import { scoreChart } from "./curves.js";
 import { fill, h } from "./dom.js";
-import { clock, count, figure, percent } from "./format.js";
+import { clock, count, percent, score } from "./format.js";
 import { empty, faults, panel } from "./parts.js";
 
 const MEASURES = [["score_by_step", "reward"], ["action_score_by_step", "action value"]];
@@ -67,7 +67,9 @@ export class EvaluationPanels {
 
 function worlds(suite) {
   const number = suite.model?.worlds;
-  return `0 = random, 1 = oracle; mean and 95 % interval${number ? ` over ${count(number)} worlds` : ""}`;
+  const over = number ? ` over ${count(number)} worlds` : "";
+  const without = suite.left_out ? `, ${count(suite.left_out)} left out` : "";
+  return `0 = random, 1 = oracle; mean and 95 % interval${over}${without}`;
 }
 
 function select(label, options, value, changed) {
@@ -79,9 +81,9 @@ function select(label, options, value, changed) {
 function table(suite) {
   const agents = [...(suite.model ? [["this model", suite.model]] : []), ...Object.entries(suite.baselines)];
   const columns = [
-    ["best", (scores) => figure(scores.best, 2)],
+    ["best", (scores) => score(scores.best)],
     ["at step", (scores) => count(scores.steps_to_best)],
-    ["asymptote", (scores) => figure(scores.asymptote, 2)],
+    ["asymptote", (scores) => score(scores.asymptote)],
     ["success", (scores) => percent(scores.success)],
   ].filter(([, read]) => agents.some(([, scores]) => read(scores) !== "–"));
   if (!columns.length) return null;

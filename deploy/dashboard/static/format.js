@@ -50,6 +50,11 @@ export function figure(value, digits = 3) {
   return value.toFixed(digits);
 }
 
+/** A normalised score. */
+export function score(value) {
+  return value === null || value === undefined || !Number.isFinite(value) ? DASH : value.toFixed(2).replace(/^-0\.00$/, "0.00");
+}
+
 export function percent(value) {
   if (value === null || value === undefined) return DASH;
   const shown = value * 100;
