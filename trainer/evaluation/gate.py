@@ -5,6 +5,8 @@ from typing import Any
 SUITE = "small"
 MIN_WORLDS = 256
 MAX_LEFT_OUT = 0.1
+WORLDS = 288
+"""Worlds to evaluate so that enough count even if a tenth is left out."""
 MIN_SCORE = 0.5
 MIN_GAIN = 0.3
 EARLY, LATE = (0, 50), (100, 200)

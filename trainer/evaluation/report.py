@@ -13,9 +13,11 @@ NAMES = {
     "model": "model, in context",
     "random": "random",
     "oracle": "oracle",
-    "q-epsilon-greedy": "Q-learning, epsilon-greedy, tuned",
-    "q-count-bonus": "Q-learning, count bonus, tuned",
+    "q-epsilon-greedy": "tuned epsilon-greedy Q",
+    "q-count-bonus": "tuned count-bonus Q",
 }
+MIN_WIDTH = 200
+"""Columns there are for a table: a narrower terminal wraps its lines rather than losing numbers."""
 DRAWN = ("model", "q-epsilon-greedy", "q-count-bonus")
 """Curves; random is 0 and the oracle 1."""
 
@@ -51,6 +53,7 @@ def table(name: str, entry: dict[str, Any]) -> Table:
 def print_tables(results: dict[str, Any], console: Console | None = None) -> None:
     """Print a table per suite."""
     console = console or Console()
+    console.width = max(console.width, MIN_WIDTH)
     for name, entry in results["suites"].items():
         console.print(table(name, entry))
     console.print(f"trained on: {', '.join(results['families']) or 'unknown'}; +- is a 95 % interval over worlds")
@@ -59,7 +62,7 @@ def print_tables(results: dict[str, Any], console: Console | None = None) -> Non
 def write_tables(results: dict[str, Any], path: Path) -> None:
     """Write the tables as plain text."""
     with path.open("w", encoding="utf-8") as file:
-        print_tables(results, Console(file=file, width=140))
+        print_tables(results, Console(file=file, width=MIN_WIDTH))
 
 
 def draw_curves(results: dict[str, Any], folder: Path) -> list[Path]:
@@ -90,4 +93,9 @@ def _drawn(entry: dict[str, Any]) -> Iterable[str]:
 def _cell(mean: float | None, half: float | None) -> str:
     if mean is None:
         return "-"
-    return f"{mean:.2f}" + ("" if half is None else f" ±{half:.2f}")
+    return _short(mean) + ("" if half is None else f" ±{_short(half)}")
+
+
+def _short(value: float) -> str:
+    """Return a score with two decimals and no leading zero."""
+    return f"{value:.2f}".replace("0.", ".", 1) if abs(value) < 0.995 else f"{value:.2f}"

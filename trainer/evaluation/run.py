@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -10,27 +11,36 @@ from common.errors import UsageError
 from trainer.agent import Agent
 from trainer.evaluation.baselines import BASELINES, LEARNERS, play_baseline, tuned
 from trainer.evaluation.play import play_batch
-from trainer.evaluation.reference import SMALLEST_GAP, counted_worlds, reference
-from trainer.evaluation.score import scores
-from trainer.evaluation.suites import suite
+from trainer.evaluation.reference import SMALLEST_GAP, Reference, counted_worlds, reference
+from trainer.evaluation.score import EPISODE_GAP, scores
+from trainer.evaluation.suites import Suite, suite
+from trainer.evaluation.task import Task
 
-EPISODE_GAP = 1e-9
 Say = Callable[[str], None]
 
 
-def evaluate(agent: Agent, name: str, worlds: int, steps: int, seed: int = 0, say: Say = print) -> dict[str, Any]:
-    """Evaluate an agent, from an empty context, and all baselines on one suite.
+@dataclass(frozen=True, kw_only=True)
+class Prepared:
+    """A suite's worlds, drawn, relabelled and solved; everyone plays on the same."""
+
+    suite: Suite
+    tasks: list[Task]
+    references: list[Reference]
+    counted: np.ndarray
+    """(W,) bool: worlds whose score by step counts."""
+    steps: int
+    seed: int
+
+
+def prepare(agent: Agent, name: str, worlds: int, steps: int, seed: int = 0) -> Prepared:
+    """Draw a suite's worlds for an agent.
 
     Args:
-        agent: It is reset.
+        agent: Its vocabularies are what worlds are shown in.
         name: A suite's name.
         worlds: How many worlds are played at once.
         steps: Environment steps in each; an episode's break row is none.
         seed: Of worlds, labels and transitions; the agent's own draws have a seed of their own.
-        say: Called with lines of progress.
-
-    Returns:
-        ``model``, ``baselines`` (``score.scores`` of each), ``left_out`` and ``settings``.
 
     Raises:
         UsageError: The suite does not exist or does not fit the agent's vocabularies, or a number is under 1.
@@ -47,6 +57,22 @@ def evaluate(agent: Agent, name: str, worlds: int, steps: int, seed: int = 0, sa
         )
     references = [reference(task) for task in tasks]
     counted = counted_worlds(references, chosen.smallest_gap)
+    return Prepared(suite=chosen, tasks=tasks, references=references, counted=counted, steps=steps, seed=seed)
+
+
+def evaluate(agent: Agent, on: Prepared, say: Say = print) -> dict[str, Any]:
+    """Evaluate an agent, from an empty context, and all baselines on one suite.
+
+    Args:
+        agent: It is reset.
+        on: What ``prepare`` returned for it.
+        say: Called with lines of progress.
+
+    Returns:
+        ``model``, ``baselines`` (``score.scores`` of each), ``left_out`` and ``settings``: an entry of results.json.
+    """
+    name, tasks, references, counted = on.suite.name, on.tasks, on.references, on.counted
+    worlds, steps, seed = len(tasks), on.steps, on.seed
     agent.reset(worlds, np.array([task.world.n_actions for task in tasks]))
     started = time.monotonic()
     record = play_batch(agent, tasks, steps, seed, _progress(name, say))
@@ -60,13 +86,7 @@ def evaluate(agent: Agent, name: str, worlds: int, steps: int, seed: int = 0, sa
     return {
         "model": model,
         "baselines": baselines,
-        "left_out": {
-            "rule": "oracle - random per step under "
-            + (f"{SMALLEST_GAP} of the reward range" if chosen.smallest_gap is None else f"{chosen.smallest_gap}"),
-            "count": int((~counted).sum()),
-            "worlds": [r.name for r, counts in zip(references, counted, strict=True) if not counts],
-            "by_episode": [r.name for r in references if r.oracle_return - r.random_return <= EPISODE_GAP],
-        },
+        "left_out": _left_out(on),
         "settings": {
             "worlds": worlds,
             "steps": steps,
@@ -77,6 +97,18 @@ def evaluate(agent: Agent, name: str, worlds: int, steps: int, seed: int = 0, sa
             "baselines": {learner: tuned(name, learner) for learner in LEARNERS},
             "seconds": round(seconds, 2),
         },
+    }
+
+
+def _left_out(on: Prepared) -> dict[str, Any]:
+    """Return which worlds have no score by step (or by episode), and by which rule."""
+    smallest = on.suite.smallest_gap
+    limit = f"{SMALLEST_GAP} of the world's reward range" if smallest is None else f"{smallest}"
+    return {
+        "rule": f"oracle - random per step is under {limit}",
+        "count": int((~on.counted).sum()),
+        "worlds": [r.name for r, counts in zip(on.references, on.counted, strict=True) if not counts],
+        "by_episode": [r.name for r in on.references if r.oracle_return - r.random_return <= EPISODE_GAP],
     }
 
 

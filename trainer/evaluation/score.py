@@ -17,6 +17,8 @@ NORMAL_95 = 1.959963984540054
 FIRST_EDGES = (0, 50, 100)
 EPISODE_EDGES = (0, 1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000, 10000)
 CURVE_BLOCKS = 24
+EPISODE_GAP = 1e-9
+"""Smallest oracle - random per episode that makes a score by episode."""
 BEST_SHARE = 0.99
 """A score counts as the best from this share of it on (paper, Table 1)."""
 
@@ -119,7 +121,7 @@ def episode_scores(record: Record, reward: np.ndarray, references: Sequence[Refe
     for w, reference in enumerate(references):
         gap = reference.oracle_return - reference.random_return
         ends = np.flatnonzero(record.ended[w])
-        if gap <= 1e-9 or not len(ends):
+        if gap <= EPISODE_GAP or not len(ends):
             continue
         total = np.cumsum(reward[w])[ends]
         score = (np.diff(total, prepend=0.0) - reference.random_return) / gap

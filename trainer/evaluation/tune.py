@@ -21,17 +21,17 @@ from trainer.evaluation.tuned import Tuned
 
 GRIDS: dict[str, dict[str, tuple[float, ...]]] = {
     "q-epsilon-greedy": {
-        "alpha": (0.1, 0.2, 0.4, 0.7),
+        "alpha": (0.05, 0.1, 0.2, 0.4, 0.7),
         "gamma": (0.9, 0.95, 0.99),
         "epsilon": (0.02, 0.05, 0.1, 0.2),
         "initial": (0.0,),
     },
     "q-count-bonus": {
-        "alpha": (0.1, 0.2, 0.4, 0.7),
+        "alpha": (0.05, 0.1, 0.2, 0.4, 0.7),
         "gamma": (0.9, 0.95, 0.99),
         "epsilon": (0.0, 0.05),
-        "initial": (0.0, 0.1, 0.3),
-        "bonus": (0.02, 0.1, 0.3, 1.0),
+        "initial": (0.0, 0.05),
+        "bonus": (0.02, 0.05, 0.1, 0.2, 0.5, 1.0),
     },
 }
 CLIP = (-1.0, 2.0)
@@ -66,10 +66,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = cli.parser(
         "python -m trainer.evaluation.tune",
         "Choose the settings of the Q-learning baselines on worlds that no evaluation uses.",
-        ["python -m trainer.evaluation.tune --suite small --worlds 128 --steps 512"],
+        ["python -m trainer.evaluation.tune --suite small --worlds 256 --steps 512"],
     )
     parser.add_argument("--suite", action="append", help=f"one of {', '.join(SUITES)}; all where absent")
-    parser.add_argument("--worlds", type=int, default=128, help="tuning worlds of each suite")
+    parser.add_argument("--worlds", type=int, default=256, help="tuning worlds of each suite")
     parser.add_argument("--steps", type=int, default=512, help="environment steps in each world")
 
     def command(options: argparse.Namespace) -> None:

@@ -1,0 +1,61 @@
+"""Who is evaluated: a run or an exported model, and what its files say about its training."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+
+from common.errors import DataError, UsageError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """An agent's files and where it comes from."""
+
+    path: Path
+    families: tuple[str, ...] = ()
+    """Families of worlds it was trained on; empty where its files do not say."""
+    context: int | None = None
+    """Rows of the sequences it was trained on."""
+    digest: str | None = None
+    """Of the run's resolved training recipe."""
+    dataset: str | None = None
+    """Identity of the data it was trained on."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what results name it by."""
+        return {**asdict(self), "path": str(self.path), "families": list(self.families)}
+
+
+def subject(path: Path) -> Subject:
+    """Read what a run's run.json, or the card of an exported file (the same contents), says.
+
+    Raises:
+        UsageError: There is neither at ``path``.
+        DataError: What is there is damaged.
+    """
+    if path.is_file():
+        try:
+            with safe_open(str(path), framework="pt") as file:
+                text = (file.metadata() or {}).get("card", "{}")
+        except (SafetensorError, OSError) as error:
+            raise DataError(f"{path} is no readable .safetensors file: {error}") from error
+    elif (path / "run.json").is_file():
+        text = (path / "run.json").read_text(encoding="utf-8")
+    else:
+        raise UsageError(f"{path} is neither a run's folder (no run.json) nor an exported .safetensors file")
+    try:
+        told = json.loads(text)
+        data = told.get("dataset", {})
+        families = [choice["family"] for choice in data.get("recipe", {}).get("families", ()) if choice["weight"] > 0]
+        return Subject(
+            path=path,
+            families=tuple(dict.fromkeys(families)),
+            context=data.get("length"),
+            digest=told.get("digest"),
+            dataset=data.get("identity"),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise DataError(f"the description in {path} is damaged: {error!r}; export or train it again") from error
