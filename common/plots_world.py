@@ -26,6 +26,8 @@ _BLUE, _RED, _GREEN, _PINK, _ORANGE = COLOURS[:5]
 _MARKS = {"start": ("^", _ORANGE), "pitfall": ("X", _RED), "goal": ("*", _GREEN)}
 _SHARE = {"start": 0.55, "pitfall": 1.0, "goal": 1.4}
 """Size of a mark, in nodes of the graph."""
+_STAR = 1.5
+"""Size of a goal's mark elsewhere: a star looks smaller than it is."""
 _DPI = 100
 _FEW = 40
 """Up to so many states each has its mark and its symbol; more would not be read."""
@@ -88,7 +90,7 @@ class WorldPicture:
             bottom.axhspan(s - 0.5, s + 0.5, facecolor="#E4E4E4", edgecolor="none")
         for role, states in portrait.roles.items():
             marker, colour = _MARKS[role]
-            bottom.plot(states, states, marker, color=colour, markersize=_mark_size(n), markeredgecolor="white")
+            bottom.plot(states, states, marker, color=colour, markersize=_mark_size(n, role), markeredgecolor="white")
             for s in states if role != "start" else ():
                 top.axvspan(s - 0.5, s + 0.5, facecolor=colour, alpha=0.12, edgecolor="none", zorder=0.5)
         bottom.set(xlabel="next state, by rank", ylabel="state, by rank", xlim=(-0.5, n - 0.5), ylim=(n - 0.5, -0.5))
@@ -111,7 +113,7 @@ class WorldPicture:
         axes.plot(live, portrait.random_value[live], f"{dot}--", color=GREY, markersize=2.5, label="uniform policy")
         for role, states in portrait.roles.items():
             marker, colour = _MARKS[role]
-            size = _mark_size(world.n_states) + 2
+            size = _mark_size(world.n_states, role) + 2
             axes.plot(
                 states,
                 portrait.level[states],
@@ -194,12 +196,12 @@ def _arc(source: int, target: int) -> np.ndarray:
     return np.column_stack([middle + radius * np.cos(angle), np.sign(target - source) * radius * np.sin(angle)])
 
 
-def _mark_size(n: int) -> float:
-    return float(np.clip(160.0 / n, 7.0, 11.0))
+def _mark_size(n: int, role: str) -> float:
+    return float(np.clip(160.0 / n, 7.0, 11.0)) * (_STAR if role == "goal" else 1.0)
 
 
 def _node_size(n: int) -> float:
-    return float(np.clip(320.0 / n, 3.0, 18.0))
+    return float(np.clip(320.0 / n, 5.0, 18.0))
 
 
 def _title(world: World) -> str:
