@@ -80,7 +80,7 @@ def test_scores_of_a_record_by_hand() -> None:
 def test_an_episode_cut_by_the_end_of_the_context_does_not_count() -> None:
     record = record_of([[1, 1, 1, 1, 0, 0]])
     result = episode_scores(record, record.reward.astype(float), [reference(two_arms())])
-    assert result == [{"from": 0, "to": 1, "mean": 1.0, "ci95": None, "worlds": 1}]
+    assert result == [{"from": 0, "to": 1, "mean": 1.0, "ci95": None, "median": 1.0, "worlds": 1}]
 
 
 def test_worlds_too_flat_to_order_are_left_out() -> None:

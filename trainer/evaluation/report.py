@@ -78,7 +78,7 @@ def draw_curves(results: dict[str, Any], folder: Path) -> list[Path]:
             mean, half = [point["mean"] for point in curve], [point["ci95"] or 0.0 for point in curve]
             plots.band(axes, middle, mean, half, NAMES.get(player, player), colour, dashed=player != "model")
         worlds = entry["model"]["worlds"]
-        axes.set(title=f"{name}: {worlds} unseen worlds, frozen weights, empty context at the start")
+        axes.set(title=f"{name}: {worlds} unseen worlds, frozen weights, empty context")
         axes.set(xlabel="environment steps in context", ylabel="score (0 random, 1 oracle)", ylim=(-0.2, 1.1))
         axes.legend(loc="lower right")
         paths.append(folder / f"curves-{name}.png")

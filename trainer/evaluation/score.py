@@ -49,7 +49,7 @@ def scores(record: Record, references: Sequence[Reference], counted: np.ndarray)
 
     Returns:
         ``score_by_step``, ``action_score_by_step``, ``score_by_episode`` and ``curve``: lists of ``{from, to, mean,
-        ci95}``, means over worlds; ``best`` bin of ``score_by_step``, ``steps_to_best`` (the end of the first bin
+        ci95, median, worlds}`` over worlds; ``best`` bin of ``score_by_step``, ``steps_to_best`` (the end of the first bin
         with 99 % of it), ``asymptote`` (last tenth of the context) and its ``asymptote_ci95``, ``bottom_quintile``
         (mean of the worst fifth of worlds over the whole context), ``success`` (share of the episodes ended in the
         last tenth that reached the goal; null where the suite defines none), ``episodes`` (finished, all worlds) and
@@ -153,13 +153,18 @@ def per_step(reward: np.ndarray, references: Sequence[Reference], bins: Bins) ->
 
 
 def _summaries(values: np.ndarray, bins: Bins) -> list[dict[str, Any]]:
-    """Return mean and 95 % half width over worlds of each column of (W, B) values; nan is no value."""
+    """Return mean, its 95 % half width and median over worlds of each column of (W, B) values; nan is no value.
+
+    The median stands beside the mean because tails are heavy: a world scores far over 1 where the discounted oracle
+    earns little per step (it avoids an end after which play would begin anew at once).
+    """
     summaries = []
     for column, (first, last) in zip(values.T, bins, strict=True):
         seen = column[~np.isnan(column)]
         mean = float(seen.mean()) if len(seen) else None
         ci95 = float(NORMAL_95 * seen.std(ddof=1) / np.sqrt(len(seen))) if len(seen) > 1 else None
-        summaries.append({"from": first, "to": last, "mean": mean, "ci95": ci95, "worlds": len(seen)})
+        median = float(np.median(seen)) if len(seen) else None
+        summaries.append({"from": first, "to": last, "mean": mean, "ci95": ci95, "median": median, "worlds": len(seen)})
     return summaries
 
 
