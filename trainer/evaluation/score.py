@@ -49,8 +49,8 @@ def scores(record: Record, references: Sequence[Reference], counted: np.ndarray)
 
     Returns:
         ``score_by_step``, ``action_score_by_step``, ``score_by_episode`` and ``curve``: lists of ``{from, to, mean,
-        ci95, median, worlds}`` over worlds; ``best`` bin of ``score_by_step``, ``steps_to_best`` (the end of the first bin
-        with 99 % of it), ``asymptote`` (last tenth of the context) and its ``asymptote_ci95``, ``bottom_quintile``
+        ci95, median, worlds}`` over worlds; ``best`` bin of ``score_by_step``, ``steps_to_best`` (the end of the first
+        bin with 99 % of it), ``asymptote`` (last tenth of the context) and its ``asymptote_ci95``, ``bottom_quintile``
         (mean of the worst fifth of worlds over the whole context), ``success`` (share of the episodes ended in the
         last tenth that reached the goal; null where the suite defines none), ``episodes`` (finished, all worlds) and
         ``worlds`` (counted by step).
