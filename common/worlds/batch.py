@@ -16,7 +16,7 @@ class WorldBatch:
 
     Every world has its own generator, used as in a rollout: one reset, then the steps of the episode, and so on. What
     happens in a world is thus a function of that world, its seed and its actions, whatever else is in the batch.
-    About 30 ns a step and world in large batches, 20 us a call.
+    About 60 ns a step and world, half of it reward noise, and 5 us a call.
     """
 
     def __init__(self, worlds: Sequence[World], seeds: Sequence[int], *, reset_at_once: bool = True) -> None:
