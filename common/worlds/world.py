@@ -1,6 +1,6 @@
 """A world: one finite Markov decision process as frozen arrays, with the way back to dense form."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 PROBABILITY_TOLERANCE = 1e-6
+NEVER_DRAWN = 2.0**-54
+"""Entries below this leave their row's sum as it is, and no uniform number of 53 bits falls on them."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +44,9 @@ class World:
     Transitions are sparse rows: row ``s * n_actions + a`` holds the entries ``row_start[row]:row_start[row + 1]`` of
     the flat arrays, sorted by falling probability (ties by state). Rows of terminal states are empty. All arrays are
     read-only and C-contiguous. ``World.from_dense`` makes one from plain arrays.
+
+    A family may leave entries under ``NEVER_DRAWN`` out of its rows: steps, values and returns are the same to rounding
+    (a row loses less than 1e-14), ``to_dense`` shows them all.
     """
 
     n_states: int
@@ -79,6 +84,8 @@ class World:
     """n_s as the catalog has it where it is not ``n_states`` (a bandit's end is not counted)."""
     reward_table: RewardTable | None = None
     """Where the family defines rewards beyond the transitions that can happen."""
+    transition_table: Callable[[], np.ndarray] | None = None
+    """Where rows leave out entries under ``NEVER_DRAWN``: makes the whole transitions, (n, a, n) float64, anew."""
     rejections: Mapping[str, int] = field(default_factory=dict)
     """Candidates drawn and dropped before this world, by check."""
 
@@ -186,7 +193,8 @@ class World:
         Reward and noise of a (s, a, s') that cannot happen are 0 unless the family defines them.
         """
         n, a = self.n_states, self.n_actions
-        transition = np.zeros((n * a, n))
+        transition = np.zeros((n, a, n)) if self.transition_table is None else self.transition_table()
+        transition = transition.reshape(n * a, n)
         row = np.repeat(np.arange(n * a), np.diff(self.row_start))
         transition[row, self.successor] = self.probability
         if self.reward_table is not None:

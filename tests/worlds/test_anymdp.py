@@ -9,7 +9,7 @@ from common.errors import UsageError
 from common.worlds import sample_world, solve
 from common.worlds.returns import episode_return
 
-GOLDEN = "12fe9a687844741a3b41f480e95a9f70ea575b9d7eb86985a532969b67f684bb"
+GOLDEN = "06a03b60145c26601599cf28beec7558b484b07596400b5e81584f282dc5bbb6"
 
 
 def worlds(n_states, count, **parameters):

@@ -10,7 +10,7 @@ from common.worlds.anymdp.ends import draw_starts, draw_terminals
 from common.worlds.anymdp.linear import LANES
 from common.worlds.anymdp.rewards import adjust_bonus, draw_rewards, expected_rewards
 from common.worlds.anymdp.sampler import pack
-from common.worlds.anymdp.transitions import _gaussian, clipped_normals, draw_transitions
+from common.worlds.anymdp.transitions import clipped_normals, draw_transitions, gaussian, whole_rows
 from common.worlds.returns import episode_return
 from common.worlds.solve import solve
 from common.worlds.world import RewardTable, World
@@ -23,8 +23,7 @@ class Candidate:
         size = n * n_actions
         self.rng, self.n, self.n_actions = rng, n, n_actions
         self.start, self.terminal = np.empty(3), np.empty(n, dtype=bool)
-        self.bands = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
-        self.row, core = np.empty(size * n), np.empty(n + size * (n + LANES))
+        core = np.empty(n + size * (n + LANES))
         base, first, last = (np.empty(size, dtype=np.int64) for _ in range(3))
         self.reward_parts = np.empty(size), np.empty(size), np.zeros(n + LANES), np.empty(n)
         self.expected, self.pit, self.goal, self.reward = (np.empty(size) for _ in range(4))
@@ -32,7 +31,8 @@ class Candidate:
         self.table, self.bonus = np.empty(n * n), np.empty(2)
         draw_starts(rng, self.start)
         self.goal_ends = draw_terminals(rng, self.start, self.terminal)
-        draw_transitions(rng, n_actions, self.terminal, *self.bands, self.row, base, core, first, last)
+        self.before = rng.copy()
+        draw_transitions(rng, n_actions, self.terminal, base, core, first, last)
         self.cores = base, core, first, last
         draw_rewards(rng, n_actions, self.terminal, self.goal_ends, *self.reward_parts)
         mean, _, mean_next, _ = self.reward_parts
@@ -64,7 +64,7 @@ class Candidate:
         mean_next = mean_next[: self.n] + np.where(self.terminal, self.bonus[0], 0.0)
         mean_next[-1] += self.bonus[1] - (self.bonus[0] if self.terminal[-1] else 0.0)
         shape = (self.n, self.n_actions, 1)
-        rows = pack(self.n_actions, *self.bands, self.row, mean, noise, mean_next, noise_next)
+        rows = pack(self.n_actions, *self.cores, mean, noise, mean_next, noise_next)
         names = ("row_start", "successor", "probability", "cumulative", "reward", "noise")
         starts = np.flatnonzero(self.start)
         return World(
@@ -100,11 +100,12 @@ def test_clipped_normals_have_their_distribution():
 @pytest.mark.parametrize("centre", [2.0, 2.4, 2.6, 20.3, 41.7, 42.999])
 def test_gaussian_weights(centre, sigma):
     row = np.full(60, 7.0)
-    _gaussian(row, 5, 3, 43, centre, 1.0 / sigma**2, np.exp(-2.0 / sigma**2))
+    low, high = gaussian(row, 5, 40, centre - 3.0, 1.0 / sigma**2, np.exp(-2.0 / sigma**2), 1e-290)
     expected = np.exp(-((centre - np.arange(3, 43)) ** 2) / sigma**2)
-    seen = expected > 1e-290
+    seen = expected > 1e-289
     np.testing.assert_allclose(row[5:45][seen], expected[seen], rtol=1e-11)
-    assert (row[5:45][~seen] <= 1e-290).all()
+    assert (row[5:45][~seen] <= 1e-289).all()
+    assert (row[5 : 5 + low] == 0.0).all() and (row[5 + high : 45] == 0.0).all() and seen[low:high].sum() == seen.sum()
     assert (row[:5] == 7.0).all() and (row[45:] == 7.0).all()
 
 

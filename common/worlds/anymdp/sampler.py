@@ -37,14 +37,14 @@ def sample(rng, least_states, most_states, n_actions, vocabulary, limit, rejecti
     Returns:
         T_E (0 where it gave up), symbol (n,) uint16, start (START_RANKS,), terminal (n,) bool, then sparse rows as
         ``World`` has them (row_start, successor, probability, cumulative, reward, noise), then mean (n * a,),
-        noise (n * a,), mean_next (n,) and noise_next (n,) of the reward.
+        noise (n * a,), mean_next (n,) and noise_next (n,) of the reward, and the state (1,) the generator had before
+        the rows were drawn, for ``whole_rows``.
     """
     n, cap, symbol = _draw_shape(rng, least_states, most_states, vocabulary)
     size = most_states * n_actions
     start, bonus = np.empty(START_RANKS), np.empty(2)
-    row, core = np.empty(size * most_states), np.empty(most_states + size * (most_states + LANES))
+    core = np.empty(most_states + size * (most_states + LANES))
     base, first, last = np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64), np.empty(size, dtype=np.int64)
-    band_from, band_to = np.empty(most_states, dtype=np.int64), np.empty(most_states, dtype=np.int64)
     mean, noise = np.empty(size), np.empty(size)
     expected, pit, goal, reward = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
     value, policy = np.empty(most_states + LANES), np.empty(most_states, dtype=np.int64)
@@ -54,7 +54,8 @@ def sample(rng, least_states, most_states, n_actions, vocabulary, limit, rejecti
         terminal, mean_next, noise_next = np.empty(n, dtype=np.bool_), np.zeros(n + LANES), np.empty(n)
         draw_starts(rng, start)
         goal_ends = draw_terminals(rng, start, terminal)
-        draw_transitions(rng, n_actions, terminal, band_from, band_to, row, base, core, first, last)
+        before = rng.copy()
+        draw_transitions(rng, n_actions, terminal, base, core, first, last)
         draw_rewards(rng, n_actions, terminal, goal_ends, mean, noise, mean_next, noise_next)
         expected_rewards(n_actions, terminal, base, core, first, last, mean, mean_next, expected, pit, goal)
         if not adjust_bonus(
@@ -77,15 +78,16 @@ def sample(rng, least_states, most_states, n_actions, vocabulary, limit, rejecti
             symbol,
             start,
             terminal,
-            pack(n_actions, band_from[:n], band_to, row, mean, noise, mean_next, noise_next),
+            pack(n_actions, base[:rows], core, first, last, mean, noise, mean_next, noise_next),
             mean[:rows].copy(),
             noise[:rows].copy(),
             mean_next[:n].copy(),
             noise_next,
+            before,
         )
     empty = np.empty(0)
-    nothing = pack(n_actions, band_from[:0], band_to, row, empty, empty, empty, empty)
-    return 0.0, symbol, start, np.empty(0, dtype=np.bool_), nothing, empty, empty, empty, empty
+    nothing = pack(n_actions, base[:0], core, first, last, empty, empty, empty, empty)
+    return 0.0, symbol, start, np.empty(0, dtype=np.bool_), nothing, empty, empty, empty, empty, rng
 
 
 @kernel
@@ -96,25 +98,23 @@ def _draw_shape(rng, least_states, most_states, vocabulary):
 
 
 @kernel
-def pack(n_actions, band_from, band_to, row, mean, noise, mean_next, noise_next):
+def pack(n_actions, base, core, first, last, mean, noise, mean_next, noise_next):
     """Return the rows as ``World`` has them: positive entries by falling probability, ties by state.
 
     Returns:
         row_start int32, successor uint16, probability, cumulative, reward and noise float64.
     """
-    n = band_from.shape[0]
+    rows = base.shape[0]
     most = 0
-    for s in range(n):
-        most += n_actions * (band_to[s] - band_from[s])
-    row_start = np.zeros(n * n_actions + 1, dtype=np.int32)
+    for index in range(rows):
+        most += last[index] - first[index]
+    row_start = np.zeros(rows + 1, dtype=np.int32)
     successor = np.empty(most, dtype=np.uint16)
     probability, cumulative, reward, deviation = np.empty(most), np.empty(most), np.empty(most), np.empty(most)
-    order, ordered = np.empty(n, dtype=np.uint64), np.empty(n)
-    place, begin = np.uint64(0), 0
-    for index in range(n * n_actions):
-        s = index // n_actions
-        count = _order(row, begin, band_from[s], band_to[s], order, ordered)
-        begin += band_to[s] - band_from[s]
+    order, ordered = np.empty(rows // n_actions, dtype=np.uint64), np.empty(rows // n_actions)
+    place = np.uint64(0)
+    for index in range(rows):
+        count = _order(core, base[index], first[index], last[index], order, ordered)
         total = 0.0
         for k in range(count):
             total += ordered[k]
@@ -132,28 +132,28 @@ def pack(n_actions, band_from, band_to, row, mean, noise, mean_next, noise_next)
 
 
 @kernel
-def _order(row, begin, start, end, order, ordered):
+def _order(core, base, start, end, order, ordered):
     """Write the ranks in [start, end) of positive probability and these by falling probability; return how many.
 
     Rows rise to one peak and fall again but for the randomness of the mean transition: taken from the peak outwards,
     the larger neighbour first, they come nearly sorted, and insertion does the rest.
     """
-    one, low, high = np.uint64(1), np.uint64(begin), np.uint64(begin + end - start)
+    one, shift, low, high = np.uint64(1), np.uint64(base), np.uint64(start), np.uint64(end)
     peak = low
     for j in range(low, high):
-        if row[j] > row[peak]:
+        if core[shift + j] > core[shift + peak]:
             peak = j
     count = np.uint64(0)
     # the next entries are left - 1, below the peak, and right, at it or above
     left, right = peak, peak
     while left > low or right < high:
-        if right >= high or (left > low and row[left - one] >= row[right]):
+        if right >= high or (left > low and core[shift + left - one] >= core[shift + right]):
             left -= one
-            place = left
+            j = left
         else:
-            place = right
+            j = right
             right += one
-        p, j = row[place], place - low + np.uint64(start)
+        p = core[shift + j]
         if p > 0.0:
             k = count
             while k > 0 and (ordered[k - one] < p or (ordered[k - one] == p and order[k - one] > j)):

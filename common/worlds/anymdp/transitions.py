@@ -1,9 +1,9 @@
 """Banded transitions: each live state's successors are an interval of ranks, shared out among the actions.
 
-Whole rows lie one after another in a flat array, ``n_actions`` a state: (s, a) has the probabilities of the ranks from
-``band_from[s]`` to ``band_to[s] - 1``. Values are computed on the core of each row, outside of which every entry is
-negligible: the probability of rank j in [first[s * n_actions + a], last[..]) is ``core[base[s * n_actions + a] + j]``;
-a multiple of ``LANES`` entries is stored, the last of them 0. Source: the AnyMDP specification, "Transitions" 3 to 5.
+Kept is the core of each row, outside of which every entry is under ``NEGLIGIBLE``: the probability of rank j in
+[first[s * n_actions + a], last[..]) is ``core[base[s * n_actions + a] + j]``; a multiple of ``LANES`` entries is
+stored, the last of them 0. Whole rows, five times as long in large worlds, are drawn again by ``whole_rows`` where
+somebody wants to see them. Source: the AnyMDP specification, "Transitions" 3 to 5.
 """
 # mypy: disable-error-code="no-untyped-def"
 
@@ -14,11 +14,14 @@ import numpy as np
 from common.kernels import kernel
 from common.maths import exp
 from common.random import below, between, exponential, uniform
-from common.worlds.anymdp.linear import LANES, add_scaled, fill, scale_by
+from common.worlds.anymdp.linear import LANES, add_scaled, fill
 
-NEGLIGIBLE = 1e-13
-"""Rows are kept whole, but values are computed on the stretch outside of which every entry is below this."""
-_VANISHED = 1e-300
+NEGLIGIBLE = 2.0**-54
+"""Entries below this leave the sum of their row as it is and are never drawn by a uniform number of 53 bits."""
+_VANISHED = 1e-60
+"""Weights below this come to nothing: a share is a weight over at least 1e-10, and a row's largest over 1e-12."""
+_VANISHED_FROM_SIGHT = 1e-300
+"""Weights below this come to nothing in whole rows; denormals would cost 20 times."""
 _UNCLAIMED = 1e-10
 _LOWEST, _HIGHEST = 0.1, 1.0
 _BELOW_LOWEST = 0.5398278372770290
@@ -28,44 +31,107 @@ _BELOW_HIGHEST = 0.8413447460685429
 
 
 @kernel
-def draw_transitions(rng, n_actions, terminal, band_from, band_to, row, base, core, first, last):
-    """Draw every live state's band and rows.
+def draw_transitions(rng, n_actions, terminal, base, core, first, last):
+    """Draw every live state's rows.
 
     Args:
         rng: Generator state.
         n_actions: Number of actions.
         terminal: (n,) bool.
-        band_from: (n,) int64, out: first successor of each live state.
-        band_to: (n,) int64, out: one past the last.
-        row: (n * n_actions * n,) float64, out: whole rows.
         base: (n * n_actions,) int64, out: where each core begins, less ``first``.
         core: (n + n * n_actions * (n + LANES),) float64, out: cores.
         first: (n * n_actions,) int64, out: first rank of each core.
         last: (n * n_actions,) int64, out: one past the last.
     """
     n = terminal.shape[0]
-    mean, total, centre, scratch = np.empty(n), np.empty(n), np.empty(n_actions), np.empty(n, dtype=np.uint64)
+    row, factor, scratch = np.empty(n_actions * n), np.empty(n), np.empty(n, dtype=np.uint64)
+    low, high, scale = np.empty(n_actions, dtype=np.int64), np.empty(n_actions, dtype=np.int64), np.empty(n_actions)
     # a base must not be negative, and first < n
-    place, core_place = 0, n
+    place = n
     for s in range(n):
-        band_from[s], band_to[s] = s, s
         if terminal[s]:
             for index in range(s * n_actions, (s + 1) * n_actions):
-                base[index], first[index], last[index] = core_place - s, s, s
+                base[index], first[index], last[index] = place - s, s, s
             continue
-        start, end = _band(rng, n, s, terminal)
-        band_from[s], band_to[s] = start, end
-        clipped_normals(rng, mean, end - start, scratch)
-        mean[s - start] *= 0.0 if s == n - 1 else 0.5
-        sigma = min(max(exponential(rng, 1.0), 0.2), 1.6)
-        bend = exp(-2.0 / (sigma * sigma))
+        start, end = _draw_state(rng, s, n_actions, terminal, _VANISHED, row, low, high, scale, factor, scratch)
         for a in range(n_actions):
-            centre[a] = between(rng, start - 1.0, end)
-            _gaussian(row, place + a * (end - start), start, end, centre[a], 1.0 / (sigma * sigma), bend)
-        _share_out(n_actions, place, start, end, row, mean, centre, total)
-        for index in range(s * n_actions, (s + 1) * n_actions):
-            core_place = _copy_core(index, row, place - start, start, end, base, core, core_place, first, last)
-            place += end - start
+            index, shift = s * n_actions + a, a * (end - start)
+            i, j = low[a], high[a]
+            while row[shift + i] * (scale[a] * factor[i]) < NEGLIGIBLE:
+                i += 1
+            while row[shift + j - 1] * (scale[a] * factor[j - 1]) < NEGLIGIBLE:
+                j -= 1
+            first[index], last[index], base[index] = start + i, start + j, place - (start + i)
+            from_row, from_factor = np.uint64(shift + i), np.uint64(i)
+            for k in range(np.uint64(j - i)):
+                core[np.uint64(place) + k] = row[from_row + k] * (scale[a] * factor[from_factor + k])
+            place += j - i
+            while (place - base[index] - first[index]) % LANES != 0:
+                core[place] = 0.0
+                place += 1
+
+
+@kernel
+def whole_rows(rng, n_actions, terminal):
+    """Return every row with all its entries, (n, n_actions, n) float64, from the generator the cores were drawn from.
+
+    The entries of the cores are the same but for rounding.
+    """
+    n = terminal.shape[0]
+    dense = np.zeros((n, n_actions, n))
+    row, factor, scratch = np.empty(n_actions * n), np.empty(n), np.empty(n, dtype=np.uint64)
+    low, high, scale = np.empty(n_actions, dtype=np.int64), np.empty(n_actions, dtype=np.int64), np.empty(n_actions)
+    for s in range(n):
+        if not terminal[s]:
+            start, end = _draw_state(
+                rng, s, n_actions, terminal, _VANISHED_FROM_SIGHT, row, low, high, scale, factor, scratch
+            )
+            for a in range(n_actions):
+                for j in range(end - start):
+                    dense[s, a, start + j] = row[a * (end - start) + j] * (scale[a] * factor[j])
+    return dense
+
+
+@kernel
+def _draw_state(rng, s, n_actions, terminal, vanished, row, low, high, scale, factor, scratch):
+    """Draw the rows of one live state; return its band, [start, end).
+
+    The probability of rank start + j is row[a * (end - start) + j] * scale[a] * factor[j] for j in [low[a], high[a]),
+    and 0 elsewhere. ``factor`` (n,) float64 and ``scratch`` (n,) uint64 are used up.
+    """
+    n = terminal.shape[0]
+    start, end = _band(rng, n, s, terminal)
+    width = end - start
+    mean, centre = np.empty(width), np.empty(n_actions)
+    clipped_normals(rng, mean, width, scratch)
+    mean[s - start] *= 0.0 if s == n - 1 else 0.5
+    sigma = min(max(exponential(rng, 1.0), 0.2), 1.6)
+    precision = 1.0 / (sigma * sigma)
+    bend = exp(-2.0 * precision)
+    fill(factor, 0, width, 0.0)
+    for a in range(n_actions):
+        centre[a] = between(rng, start - 1.0, end)
+        low[a], high[a] = gaussian(row, a * width, width, centre[a] - start, precision, bend, vanished)
+        add_scaled(factor, low[a], row, a * width + low[a], high[a] - low[a], 1.0)
+    for j in range(width):
+        if factor[j] < _UNCLAIMED:
+            nearest = 0
+            for a in range(1, n_actions):
+                if abs(centre[a] - (start + j)) < abs(centre[nearest] - (start + j)):
+                    nearest = a
+            claimed = nearest * width + j
+            factor[j] += 1.0 - row[claimed]
+            row[claimed] = 1.0
+            low[nearest], high[nearest] = min(low[nearest], j), max(high[nearest], j + 1)
+    # the share of every action at rank j is its weight over the sum of weights, times the mean
+    for j in range(np.uint64(width)):
+        factor[j] = mean[j] / factor[j]
+    for a in range(n_actions):
+        weight, shift = 0.0, np.uint64(a * width)
+        for j in range(np.uint64(low[a]), np.uint64(high[a])):
+            weight += row[shift + j] * factor[j]
+        scale[a] = 1.0 / weight
+    return start, end
 
 
 @kernel
@@ -109,76 +175,30 @@ def clipped_normals(rng, x, count, between_ends):
 
 
 @kernel
-def _gaussian(row, offset, start, end, centre, precision, bend):
-    """Write exp(-(centre - j)^2 * precision) for j in [start, end), outwards from the nearest rank.
+def gaussian(row, offset, width, centre, precision, bend, vanished):
+    """Write exp(-(centre - j)^2 * precision) to row[offset + j], j in [0, width), outwards from the nearest.
 
     Neighbouring values have a ratio that itself changes by the factor ``bend`` = exp(-2 * precision): two exponentials
-    instead of one for each rank.
+    instead of one for each. Returns [low, high), outside of which are those under ``vanished``, written as 0.
     """
-    peak = min(max(np.int64(math.floor(centre + 0.5)), start), end - 1)
+    peak = min(max(np.int64(math.floor(centre + 0.5)), 0), width - 1)
     distance = peak - centre
     top = exp(-distance * distance * precision)
-    here, one = np.uint64(offset + peak - start), np.uint64(1)
-    row[here] = top
     right = exp(-(1.0 + 2.0 * distance) * precision)
-    value, ratio = top, right
-    place, stop = here + one, np.uint64(offset + end - start)
-    while place < stop and value > _VANISHED:
+    fill(row, offset, width, 0.0)
+    begin, stop, one = np.uint64(offset), np.uint64(offset + width), np.uint64(1)
+    here = begin + np.uint64(peak)
+    place, value, ratio = here, top, right
+    while place < stop and value > vanished:
+        row[place] = value
         value *= ratio
         ratio *= bend
-        row[place] = value
         place += one
-    fill(row, place, stop - place, 0.0)
-    value, ratio = top, bend / right
-    place, stop = here, np.uint64(offset)
-    while place > stop and value > _VANISHED:
+    high = np.int64(place - begin)
+    place, value, ratio = here, top, bend / right
+    while place > begin and value > vanished:
         value *= ratio
         ratio *= bend
         place -= one
         row[place] = value
-    fill(row, stop, place - stop, 0.0)
-
-
-@kernel
-def _share_out(n_actions, place, start, end, row, mean, centre, total):
-    """Turn the actions' Gaussian weights into rows: normalise over actions, times the mean, over successors."""
-    width = end - start
-    fill(total, 0, width, 0.0)
-    for a in range(n_actions):
-        add_scaled(total, 0, row, place + a * width, width, 1.0)
-    for j in range(width):
-        if total[j] < _UNCLAIMED:
-            nearest = 0
-            for a in range(1, n_actions):
-                if abs(centre[a] - (start + j)) < abs(centre[nearest] - (start + j)):
-                    nearest = a
-            claimed = place + nearest * width + j
-            total[j] += 1.0 - row[claimed]
-            row[claimed] = 1.0
-    # from here on total is the factor common to all actions
-    for j in range(width):
-        total[j] = mean[j] / total[j]
-    for a in range(n_actions):
-        offset = place + a * width
-        weight = 0.0
-        for j in range(np.uint64(width)):
-            weight += row[np.uint64(offset) + j] * total[j]
-        scale_by(row, offset, total, width, 1.0 / weight)
-
-
-@kernel
-def _copy_core(index, row, shift, start, end, base, core, place, first, last):
-    """Copy the core of a whole row (rank j at ``row[shift + j]``) to ``place``; return where the next goes."""
-    low, high = start, end
-    while row[shift + low] < NEGLIGIBLE:
-        low += 1
-    while row[shift + high - 1] < NEGLIGIBLE:
-        high -= 1
-    first[index], last[index], base[index] = low, high, place - low
-    for j in range(np.uint64(high - low)):
-        core[np.uint64(place) + j] = row[np.uint64(shift + low) + j]
-    place += high - low
-    while (place - base[index] - low) % LANES != 0:
-        core[place] = 0.0
-        place += 1
-    return place
+    return np.int64(place - begin), max(high, peak + 1)
