@@ -30,6 +30,7 @@ class TabularAgent:
         seed: int = 0,
         length: int = 10_000,
         optimal: np.ndarray | None = None,
+        symbol: np.ndarray | None = None,
     ) -> None:
         """Begin as ``reset`` does.
 
@@ -40,6 +41,8 @@ class TabularAgent:
             seed: Of everything it draws, in [0, 2**64).
             length: Rows it is meant to act for; some schedules depend on it.
             optimal: (D, n_states) uint64 from ``oracle_masks``: the optimal actions by discount, for oracles.
+            symbol: (n_states,) uint16: what shows each state, the order in which the model-based learner goes through
+                them; the states themselves unless given.
 
         Raises:
             UsageError: The behaviour is an oracle and ``optimal`` is missing, or a size or shape is wrong.
@@ -59,14 +62,17 @@ class TabularAgent:
         """Tag of the last action."""
         self._optimal, self._seed, self._table = optimal, seed, behaviour.table()
         self._parameters = np.empty(PARAMETERS)
-        self._memory = np.empty(behaviour.memory_size(n_states, n_actions))
+        self._memory = np.empty(max(1, behaviour.memory_size(n_states, n_actions)))
+        self._symbol = np.arange(n_states, dtype=np.uint16) if symbol is None else symbol
         self.reset()
 
     @classmethod
     def of_world(cls, world: World, behaviour: Behaviour, *, seed: int = 0, length: int = 10_000) -> "TabularAgent":
         """Return an agent for one world; its states are the world's ranks, not its symbols."""
         optimal = oracle_masks(world, DISCOUNTS) if behaviour.needs_optimal else None
-        return cls(behaviour, world.n_states, world.n_actions, seed=seed, length=length, optimal=optimal)
+        return cls(
+            behaviour, world.n_states, world.n_actions, seed=seed, length=length, optimal=optimal, symbol=world.symbol
+        )
 
     def reset(self, seed: int | None = None) -> None:
         """Forget everything and draw the settings anew; with ``seed``, as if made with it, else as at the last time."""
@@ -79,7 +85,7 @@ class TabularAgent:
             self._table,
             self._parameters,
             self._memory,
-            self.n_states,
+            self._symbol,
             self.n_actions,
             self.length,
         )
@@ -138,9 +144,10 @@ class TabularAgent:
 
 
 @kernel
-def _begin(kind, rng, table, parameters, memory, n_states, n_actions, length):
+def _begin(kind, rng, table, parameters, memory, symbol, n_actions, length):
     draw_reals(rng, table, parameters)
-    kinds.start(kind, rng, parameters, memory, n_states, n_actions, length)
+    memory[0] = 0.0
+    kinds.start(kind, rng, parameters, memory, symbol, n_actions, length)
 
 
 @kernel

@@ -4,7 +4,7 @@
 import numpy as np
 
 from common.kernels import kernel
-from common.maths import exp
+from common.maths import exp, log
 from common.random import below, uniform
 
 _ONE = np.uint64(1)
@@ -77,3 +77,24 @@ def from_mask(rng, mask, n_actions):
                 return np.int64(a)
             left -= 1
     return np.int64(0)
+
+
+CURVES = ("linear", "exponential", "power")
+"""Ways to fall from 1 to 0; a curve's number is its place."""
+
+
+@kernel(allocates=False)
+def falling(curve, sharpness, part):
+    """Return what a curve is at ``part`` of its way, from 1 at 0 to 0 at 1 and beyond.
+
+    Linear: 1 - part. Exponential: (e^(-k part) - e^-k) / (1 - e^-k). Power: (1 - part)^k. k is ``sharpness``; an
+    exponential of k = 0 is linear.
+    """
+    if part >= 1.0:
+        return 0.0
+    if curve == 1 and sharpness > 1e-6:
+        last = exp(-sharpness)
+        return (exp(-sharpness * part) - last) / (1.0 - last)
+    if curve == 2:
+        return exp(sharpness * log(1.0 - part))
+    return 1.0 - part

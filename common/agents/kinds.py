@@ -5,7 +5,17 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from common.agents import least_tried, oracle, q_learning, softmax, uniform
+from common.agents import (
+    distillation,
+    explorers,
+    jump_start,
+    least_tried,
+    model_based,
+    oracle,
+    q_learning,
+    softmax,
+    uniform,
+)
 from common.agents.behaviour import Behaviour
 from common.errors import UsageError
 from common.kernels import kernel
@@ -17,14 +27,19 @@ AnyBehaviour = Annotated[
     | oracle.Oracle
     | oracle.NoisyOracle
     | oracle.NearOptimal
-    | least_tried.LeastTried,
+    | least_tried.LeastTried
+    | model_based.ModelBased
+    | model_based.ModelBasedToOracle
+    | distillation.NoiseDistillation
+    | jump_start.JumpStart,
     Field(discriminator="kind"),
 ]
 """Settings of one behaviour, told apart by ``kind``."""
 
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(AnyBehaviour)
-_SOFTMAX, _Q_LEARNING = softmax.Softmax.code, q_learning.QLearning.code
-_ORACLE, _LEAST_TRIED = oracle.Oracle.code, least_tried.LeastTried.code
+_Q_LEARNING, _ORACLE, _LEAST_TRIED = q_learning.QLearning.code, oracle.Oracle.code, least_tried.LeastTried.code
+_MODEL_BASED, _DISTILLATION = model_based.ModelBased.code, distillation.NoiseDistillation.code
+_JUMP_START = jump_start.JumpStart.code
 
 
 def behaviour(kind: str, **settings: Any) -> Behaviour:
@@ -43,30 +58,40 @@ def behaviour(kind: str, **settings: Any) -> Behaviour:
 
 
 @kernel(allocates=False)
-def start(kind, rng, parameters, memory, n_states, n_actions, length):
-    """Begin a sequence of ``length`` rows with freshly drawn ``parameters``: fill ``memory``."""
-    if kind == _SOFTMAX:
-        softmax.start(rng, parameters, memory, n_states, n_actions, length)
-    elif kind == _Q_LEARNING:
-        q_learning.start(rng, parameters, memory, n_states, n_actions, length)
-    elif kind == _ORACLE:
+def start(kind, rng, parameters, memory, symbol, n_actions, length):
+    """Begin a sequence of ``length`` rows with freshly drawn ``parameters``: fill ``memory``.
+
+    ``symbol``, (n_states,), is what shows each state: only the symbols' order is looked at.
+    """
+    n_states = symbol.shape[0]
+    if kind == _ORACLE:
         oracle.start(rng, parameters, memory, n_states, n_actions, length)
-    elif kind == _LEAST_TRIED:
-        least_tried.start(rng, parameters, memory, n_states, n_actions, length)
+    elif kind == _DISTILLATION:
+        distillation.start(rng, parameters, memory, n_states, n_actions, length)
+    elif kind == _JUMP_START:
+        jump_start.start(rng, parameters, memory, symbol, n_actions, length)
+    else:
+        explorers.start(kind, rng, parameters, memory, symbol, n_actions, length)
 
 
 @kernel(inline=True)
 def choose(kind, rng, parameters, memory, optimal, state, step, n_actions):
     """Return the (action, tag) of one step."""
-    if kind == _SOFTMAX:
-        return softmax.choose(rng, parameters, memory, optimal, state, step, n_actions)
-    if kind == _Q_LEARNING:
-        return q_learning.choose(rng, parameters, memory, optimal, state, step, n_actions)
     if kind == _ORACLE:
         return oracle.choose(rng, parameters, memory, optimal, state, step, n_actions)
-    if kind == _LEAST_TRIED:
-        return least_tried.choose(rng, parameters, memory, optimal, state, step, n_actions)
-    return uniform.choose(rng, parameters, memory, optimal, state, step, n_actions)
+    if kind == _MODEL_BASED:
+        return model_based.choose(rng, parameters, memory, optimal, state, step, n_actions)
+    if kind == _DISTILLATION:
+        return distillation.choose(rng, parameters, memory, optimal, state, step, n_actions)
+    if kind == _JUMP_START:
+        return jump_start.choose(rng, parameters, memory, optimal, state, step, n_actions)
+    return explorers.choose(kind, rng, parameters, memory, optimal, state, step, n_actions)
+
+
+@kernel(inline=True)
+def learns(kind):
+    """Return whether a kind of behaviour learns at all."""
+    return kind in (_Q_LEARNING, _LEAST_TRIED, _MODEL_BASED, _JUMP_START)
 
 
 @kernel(inline=True)
@@ -74,5 +99,9 @@ def learn(kind, parameters, memory, state, action, reward, next_state, end, n_ac
     """Take in one step, whoever acted; ``end`` is 0, ``Tag.TERMINATED`` or ``Tag.TRUNCATED``."""
     if kind == _Q_LEARNING:
         q_learning.learn(parameters, memory, state, action, reward, next_state, end, n_actions)
+    elif kind == _MODEL_BASED:
+        model_based.learn(parameters, memory, state, action, reward, next_state, end, n_actions)
     elif kind == _LEAST_TRIED:
         least_tried.learn(parameters, memory, state, action, reward, next_state, end, n_actions)
+    elif kind == _JUMP_START:
+        jump_start.learn(parameters, memory, state, action, reward, next_state, end, n_actions)

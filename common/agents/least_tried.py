@@ -17,7 +17,7 @@ class LeastTried(Behaviour):
     code: ClassVar[int] = 4
     kind: Literal["least-tried"] = "least-tried"
 
-    def memory_size(self, n_states: int, n_actions: int) -> int:
+    def memory_size(self, n_states: int, n_actions: int, together: int = 1) -> int:
         """Minus the visits, (n, a)."""
         return n_states * n_actions
 

@@ -37,6 +37,8 @@ class NoisyOracle(_Knowing):
     """An oracle whose noise decays: a noise step is a uniform action with tag 6, any other has the oracle's tag."""
 
     kind: Literal["noisy-oracle"] = "noisy-oracle"
+    preset: Literal["anymdp"] | None = Field(default=None, exclude_if=lambda value: value is None)
+    """``anymdp``: the parameters of the AnyMDP specification, which are the defaults; then only the oracle is given."""
     noise: Share = 1.0
     """Share of noise steps at the sequence's start."""
     decay: NonNegative = Range(low=0.0, high=1.0)

@@ -4,7 +4,6 @@
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-from pydantic import model_validator
 
 from common.agents.behaviour import Behaviour
 from common.agents.choice import argmax, scheduled, softmax_action
@@ -51,15 +50,6 @@ class QLearning(Behaviour):
     temperature: NonNegative = 1.0
     """Of the softmax rule."""
 
-    @model_validator(mode="after")
-    def _preset_alone(self) -> "QLearning":
-        extra = sorted(self.model_fields_set - {"kind", "preset", "weight"})
-        # a resolved recipe names every setting: those that stand at their defaults are not "given"
-        extra = [name for name in extra if getattr(self, name) != type(self).model_fields[name].default]
-        if self.preset and extra:
-            raise ValueError(f"preset {self.preset!r} fixes every parameter, so leave out {', '.join(extra)}")
-        return self
-
     def drawn(self) -> tuple[Any, ...]:
         """Return the parameters in the kernels' order."""
         scale = np.inf if self.visit_scale is None else self.visit_scale
@@ -69,7 +59,7 @@ class QLearning(Behaviour):
             *(self.temperature, float(self.rule == "greedy" and not self.preset), float(self.preset is not None)),
         )
 
-    def memory_size(self, n_states: int, n_actions: int) -> int:
+    def memory_size(self, n_states: int, n_actions: int, together: int = 1) -> int:
         """Q (n, a), visits (n, a), visits (n), and room to work in (2 a)."""
         return 2 * n_states * n_actions + n_states + 2 * n_actions
 

@@ -4,10 +4,11 @@
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from pydantic import Field
 
 from common.agents.behaviour import Behaviour
 from common.dataset.schema import Tag
-from common.draw import NonNegative
+from common.draw import Exponential, NonNegative
 from common.kernels import kernel
 from common.maths import exp
 from common.random import normal, uniform
@@ -22,12 +23,14 @@ class Softmax(Behaviour):
     """Softmax of N(0, scale) logits per state and action; tag 6.
 
     With a drift, every step multiplies the policy, (state, action), by one and the same matrix: the row-normalised
-    clip(I + N(0, drift), 0, 1). The AnyMDP specification's random behaviour is ``scale = {exponential = 2}``,
-    ``drift = {exponential = 1e-5}``.
+    clip(I + N(0, drift), 0, 1). The AnyMDP specification's random behaviour (``preset``) is
+    ``scale = {exponential = 2}``, ``drift = {exponential = 1e-5}``.
     """
 
     code: ClassVar[int] = 1
     kind: Literal["softmax"] = "softmax"
+    preset: Literal["anymdp"] | None = Field(default=None, exclude_if=lambda value: value is None)
+    """``anymdp``: the AnyMDP specification's random behaviour; then no other setting is given."""
     scale: NonNegative = 1.0
     """Standard deviation of the logits."""
     drift: NonNegative = 0.0
@@ -35,11 +38,13 @@ class Softmax(Behaviour):
 
     def drawn(self) -> tuple[Any, ...]:
         """Return the parameters in the kernels' order."""
+        if self.preset:
+            return (Exponential(exponential=2.0), Exponential(exponential=1e-5))
         return (self.scale, self.drift)
 
-    def memory_size(self, n_states: int, n_actions: int) -> int:
+    def memory_size(self, n_states: int, n_actions: int, together: int = 1) -> int:
         """Policy (n, a); with a drift also the step each state's row stands at (n), and powers (.., a, a)."""
-        drifting = n_states + (_LEVELS + 1) * n_actions * n_actions if self.drift != 0.0 else 0
+        drifting = n_states + (_LEVELS + 1) * n_actions * n_actions if self.preset or self.drift != 0.0 else 0
         return n_states * n_actions + drifting
 
 

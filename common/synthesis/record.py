@@ -27,16 +27,28 @@ class Mixture:
         self._codes = np.array([b.code for b in behaviours], dtype=np.int64)
         self._weights = np.array([b.weight for b in behaviours], dtype=np.float64)
         self._tables = np.stack([b.table() for b in behaviours])
+        self._sharing: list[list[Behaviour]] = []
+        """Behaviours by the place of their memory: those that share one are together."""
+        self._places = np.empty(len(behaviours), dtype=np.int64)
+        for index, one in enumerate(behaviours):
+            known = [p for p, sharing in enumerate(self._sharing) if one.shares_memory and sharing[0].code == one.code]
+            self._places[index] = known[0] if known else len(self._sharing)
+            if known:
+                self._sharing[known[0]].append(one)
+            else:
+                self._sharing.append([one])
 
     def arguments(self, switch: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
         """Return the kernel's ``mixture``; ``switch`` is the probability of a new draw at an episode's end."""
         return self._codes, self._weights, self._tables, switch
 
-    def room(self, n_states: int, n_actions: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Return the kernel's ``work`` for one sequence, not initialised."""
-        size = max(b.memory_size(n_states, n_actions) for b in self.behaviours)
-        count = len(self.behaviours)
-        return np.empty((count, PARAMETERS)), np.empty((count, size)), np.empty(count, dtype=np.int64)
+    def room(self, n_states: int, n_actions: int) -> tuple[np.ndarray, ...]:
+        """Return the kernel's ``work`` for one sequence: parameters and memory not initialised, nothing learned."""
+        start = np.zeros(len(self._sharing) + 1, dtype=np.int64)
+        sizes = [max(1, s[0].memory_size(n_states, n_actions, len(s))) for s in self._sharing]
+        np.cumsum(sizes, out=start[1:])
+        parameters = np.empty((len(self.behaviours), PARAMETERS))
+        return parameters, np.empty(start[-1]), start, self._places, np.full(len(sizes), -1)
 
 
 def record(

@@ -28,7 +28,8 @@ def roll_out(rngs, world, limit, symbol, folding, optimal, mixture, work, rows, 
         folding: The recorded ids of each action, as ``preimages`` gives them.
         optimal: (D, n) uint64, optimal actions per discount; read by behaviours that know them.
         mixture: (codes (B,), weights (B,), tables (B, PARAMETERS, ..), probability of a new draw at an episode's end).
-        work: To work in: parameters (B, PARAMETERS) and memory (B, largest memory), float64, and (B,) int64.
+        work: To work in, as ``Mixture.room`` gives it: parameters (B, PARAMETERS) and memory (flat), float64; where the
+            memory of each place begins (P + 1,), the place of each behaviour (B,), how far each place learned (P,).
         rows: (observation, action, reward, tag, state, taken), (L,) each, out: as the dataset stores them, then the
             true state (uint16) and the world's own action (uint8, ``BREAK`` at breaks).
         begun: (L, 2) int32 out: first row and index of each behaviour that acted.
@@ -38,11 +39,11 @@ def roll_out(rngs, world, limit, symbol, folding, optimal, mixture, work, rows, 
     codes, weights, tables, switch = mixture
     world_rng, act_rng, fold_rng, mix_rng = rngs[WORLD], rngs[ACT], rngs[FOLD], rngs[MIX]
     id_start, ids = folding
-    all_parameters, all_memory, learned = work
+    all_parameters, all_memory, memory_start, places, learned = work
     length, n_actions, n_states = state.shape[0], id_start.shape[0] - 1, terminal.shape[0]
     learned[:] = -1
     row, steps, in_episode, episodes, changes, slot, kind = 0, 0, 0, 0, 0, -1, -1
-    parameters, memory = all_parameters[0], all_memory[0]
+    place, parameters, memory = 0, all_parameters[0], all_memory[:0]
     now = reset(world_rng, start_states, start_cumulative)
     while row < length:
         if slot < 0 or (in_episode == 0 and switch > 0.0 and uniform(mix_rng) < switch):
@@ -50,17 +51,22 @@ def roll_out(rngs, world, limit, symbol, folding, optimal, mixture, work, rows, 
             if drawn != slot:
                 slot, begun[changes, 0], begun[changes, 1] = drawn, row, drawn
                 changes += 1
-                kind, parameters, memory = codes[slot], all_parameters[slot], all_memory[slot]
-                if learned[slot] < 0:
-                    draw_reals(act_rng, tables[slot], parameters)
-                    kinds.start(kind, act_rng, parameters, memory, n_states, n_actions, length)
-                    learned[slot] = 0
+                kind, parameters = codes[slot], all_parameters[slot]
+                place = places[slot]
+                memory = all_memory[memory_start[place] : memory_start[place + 1]]
+                if learned[place] < 0:
+                    memory[0], learned[place] = 0.0, 0
+                    for other in range(codes.shape[0]):
+                        if places[other] == place:
+                            draw_reals(act_rng, tables[other], all_parameters[other])
+                            kinds.start(codes[other], act_rng, all_parameters[other], memory, symbol, n_actions, length)
         state[row] = now
-        for t in range(learned[slot], row):
-            if taken[t] != BREAK:
-                end = tag[t + 1] if t + 1 < row and taken[t + 1] == BREAK else 0
-                kinds.learn(kind, parameters, memory, state[t], taken[t], reward[t], state[t + 1], end, n_actions)
-        learned[slot] = row
+        if kinds.learns(kind):
+            for t in range(learned[place], row):
+                if taken[t] != BREAK:
+                    end = tag[t + 1] if t + 1 < row and taken[t + 1] == BREAK else 0
+                    kinds.learn(kind, parameters, memory, state[t], taken[t], reward[t], state[t + 1], end, n_actions)
+            learned[place] = row
         chosen, why = kinds.choose(kind, act_rng, parameters, memory, optimal, now, steps, n_actions)
         now, paid = step(world_rng, now, chosen, n_actions, row_start, successor, cumulative, mean, noise)
         observation[row], action[row] = symbol[state[row]], unfold(fold_rng, id_start, ids, chosen)

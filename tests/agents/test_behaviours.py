@@ -1,5 +1,7 @@
 """All kinds of behaviour: the class acts as the rollout does, tags are true, noise reaches every action."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -25,6 +27,13 @@ EVERY = [
     behaviour("noisy-oracle"),
     behaviour("near-optimal"),
     behaviour("least-tried"),
+    behaviour("model-based", preset="anymdp"),
+    behaviour("model-based", optimism=0.1, epsilon=0.2, epsilon_decay=0.1),
+    behaviour("model-based-to-oracle", oracle=1, share=0.1, share_growth=0.1),
+    behaviour("noise-distillation", curve="exponential"),
+    behaviour("noise-distillation", curve="power", last=0.1, until=0.5),
+    behaviour("jump-start"),
+    behaviour("jump-start", explorer={"kind": "model-based", "preset": "anymdp"}, curve="power", guided=[1, 2]),
 ]
 
 
@@ -33,9 +42,13 @@ def label(settings):
 
 
 @pytest.mark.parametrize("settings", EVERY, ids=label)
-def test_the_class_acts_as_the_rollout_does(world, settings):
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_the_class_acts_as_the_rollout_does(world, settings, shuffled):
     """Step by step through a batch of worlds, the agent writes the rows that the rollout kernel writes."""
     length, seed = 400, 9
+    if shuffled:
+        world = replace(world, symbol=np.array([3, 1, 0, 7, 5, 2, 6, 4], dtype=np.uint16))
+    rank = np.argsort(world.symbol)
     recorded = play(world, settings, length, seed)
     batch = WorldBatch([world], [seed])
     agent = TabularAgent.of_world(world, settings, seed=stream_seed(seed, ACT), length=length)
@@ -44,8 +57,8 @@ def test_the_class_acts_as_the_rollout_does(world, settings):
         state = int(batch.state[0])
         action = agent.act(state)
         following, reward, terminated, truncated = batch.step(np.array([action]))
-        rows.append((state, action, reward[0], agent.tag))
-        agent.observe(state, action, reward[0], int(following[0]), terminated[0], truncated[0])
+        rows.append((world.symbol[state], action, reward[0], agent.tag))
+        agent.observe(state, action, reward[0], int(rank[following[0]]), terminated[0], truncated[0])
         if terminated[0] or truncated[0]:
             rows.append((following[0], world.n_actions, 0.0, Tag.TERMINATED if terminated[0] else Tag.TRUNCATED))
     for i, name in enumerate(("observation", "action", "reward", "tag")):
