@@ -72,7 +72,8 @@ class WorldPicture:
             steps: Steps taken in the episode.
         """
         with matplotlib.rc_context(STYLE):
-            self._caption.set_text(f"step {steps}: state {state}, shown as symbol {self.world.symbol[state]}")
+            shown = "hidden" if self.world.emission is not None else f"shown as symbol {self.world.symbol[state]}"
+            self._caption.set_text(f"step {steps}: state {state}, {shown}")
             for place in self._places:
                 place(state)
             self._canvas.restore_region(self._background)  # type: ignore[attr-defined]

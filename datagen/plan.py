@@ -74,6 +74,8 @@ def make_plan(recipe: Recipe) -> Plan:
         recipe=recipe.model_dump(mode="json"),
         identity=identity_digest(recipe),
         label=recipe.label,
+        observation_tokens=recipe.observation_tokens,
+        hidden_state=recipe.hides_state,
         provenance=provenance(),
     )
     return Plan(recipe, header)

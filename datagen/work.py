@@ -20,5 +20,4 @@ def make_shard(writer: DatasetWriter, recipe: Recipe, shard: int) -> Receipt:
             shard=shard, sequences=count, steps=count * recipe.length, stored_bytes=0, seconds=0.0, new=False
         )
     sequences = generate(recipe, shard * count, count)
-    arrays = {name: getattr(sequences, name) for name in writer.specs}
-    return writer.write_shard(shard, arrays, sequences.rows, started)
+    return writer.write_shard(shard, sequences.arrays(), sequences.rows, started)

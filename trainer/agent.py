@@ -76,6 +76,9 @@ class Agent:
         self.model = model.eval().requires_grad_(False)
         self.settings = settings or AgentSettings()
         self.vocabulary, self.actions = model.config.vocabulary, model.config.actions
+        tokens = model.config.observation_tokens
+        self._shape = (tokens,) if tokens > 1 else ()
+        """Of one observation: () for a symbol, (tokens,) for several."""
         self._device = next(model.parameters()).device
         if self.settings.discount not in DISCOUNTS[: model.config.discounts]:
             known = ", ".join(str(discount) for discount in DISCOUNTS[: model.config.discounts])
@@ -125,7 +128,7 @@ class Agent:
         self.folding = Folding.draw(self.settings.folding, counts, self.actions, self.settings.seed)
         self._state, self._rowwise = self.model.initial_state(n), False
         self._previous = {
-            "observation": np.full(n, self.model.config.none_observation),
+            "observation": np.full((n, *self._shape), self.model.config.none_observation),
             "action": np.full(n, self.model.config.none_action),
             "reward": np.zeros(n, dtype=np.float32),
             "tag": np.full(n, int(Tag.UNKNOWN)),
@@ -139,13 +142,14 @@ class Agent:
         """Return an action for each sequence, (n,) int64 in 0..n_actions-1.
 
         Args:
-            observation: (n,) symbols, 0..V-1, of the states to act in (after an episode's end, of the new one).
+            observation: (n,) symbols, 0..V-1, of the states to act in (after an episode's end, of the new one);
+                (n, tokens) where an observation has several, here and below.
 
         Raises:
             UsageError: ``reset`` or ``observe`` is due first, or an observation is none of the vocabulary.
         """
         self._must_be(pending=False, call="act")
-        seen = self._checked(observation, (self._n,), "act")
+        seen = self._checked(observation, (self._n, *self._shape), "act")
         rows = np.arange(self._n)
         with torch.inference_mode():
             self.logits = self._read(rows, seen).float().cpu().numpy()
@@ -169,7 +173,7 @@ class Agent:
         """
         self._must_be(pending=True, call="observe")
         assert self._pending is not None
-        seen = self._checked(next_observation, (self._n,), "observe")
+        seen = self._checked(next_observation, (self._n, *self._shape), "observe")
         paid = np.asarray(reward, dtype=np.float32)
         ends = np.where(np.asarray(terminated, dtype=bool), *BREAK_TAGS)
         ended = np.asarray(terminated, dtype=bool) | np.asarray(truncated, dtype=bool)
@@ -204,8 +208,9 @@ class Agent:
         self._must_be(pending=False, call="prefill")
         if self._acting.any():
             raise UsageError("prefill must not cut an episode short, and one is under way; prefill at its end or reset")
-        shape = (self._n, np.asarray(observation).shape[-1])
-        seen, tags = self._checked(observation, shape, "prefill"), np.asarray(tag).astype(np.int64)
+        tags = np.asarray(tag).astype(np.int64)
+        shape = (self._n, tags.shape[-1] if tags.ndim else 0)
+        seen = self._checked(observation, (*shape, *self._shape), "prefill")
         paid = np.asarray(reward, dtype=np.float32)
         if tags.shape != shape or paid.shape != shape or not np.isfinite(paid).all() or np.shape(action) != shape:
             raise UsageError(f"prefill takes four arrays of shape {shape} with finite rewards")
@@ -262,7 +267,8 @@ class Agent:
             place = np.flatnonzero(members == sequence)
             for name, value in zip(columns, values, strict=True):
                 columns[name].extend(value[place].ravel())
-        return {name: np.array(values, dtype=types[name]) for name, values in columns.items()}
+        rows = {name: np.array(values, dtype=types[name]) for name, values in columns.items()}
+        return {**rows, "observation": rows["observation"].reshape(-1, *self._shape)}
 
     def _sample(self, logits: np.ndarray) -> np.ndarray:
         """Return an action id (n,) from the softmax of logits (n, A) at each sequence's temperature."""
@@ -308,7 +314,7 @@ class Agent:
         whole = [torch.from_numpy(np.ascontiguousarray(previous[name])) for name in ("observation", "action", "tag")]
         reward = torch.from_numpy(np.ascontiguousarray(previous["reward"]))
         current = torch.from_numpy(np.ascontiguousarray(observation))
-        discount = torch.full_like(current, self._discount)
+        discount = torch.full(current.shape[:2], self._discount)
         return Tokens(*(part.to(device) for part in (*whole, reward, current, discount)))
 
     def _append(

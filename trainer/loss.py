@@ -25,7 +25,7 @@ class LossWeights(Settings):
     policy: float = Field(default=1.0, ge=0)
     """Cross-entropy to the uniform distribution over optimal actions, nats."""
     observation: float = Field(default=0.3, ge=0)
-    """Cross-entropy of the next observation, nats."""
+    """Cross-entropy of the next observation, nats; of several symbols the sum."""
     reward: float = Field(default=0.6, ge=0)
     """Squared error of symlog(reward)."""
     episode_break: float = Field(default=0.3, ge=0)
@@ -66,8 +66,10 @@ class Objective(nn.Module):
         policy_BT = -(targets.policy_BTA * log_softmax(logits_BTA.float(), dim=-1)).sum(dim=-1)
         world = self.model.predict(hidden_BTC, batch.action)
         observation_BT = cross_entropy(
-            world.observation_BTV.float().flatten(0, 1), targets.observation_BT.flatten(), reduction="none"
+            world.observation_BTV.float().flatten(0, -2), targets.observation_BT.flatten(), reduction="none"
         ).view_as(targets.observation_BT)
+        if observation_BT.dim() > 2:
+            observation_BT = observation_BT.sum(dim=-1)
         break_BT = binary_cross_entropy_with_logits(world.break_BT.float(), targets.break_BT, reduction="none")
         greedy_BT1 = logits_BTA.detach().argmax(dim=-1, keepdim=True)
         outcome = Outcome(

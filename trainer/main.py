@@ -56,7 +56,12 @@ def train(arguments: argparse.Namespace) -> int:
         raise UsageError(f"every rank needs a sequence: batch is {config.batch}, ranks are {ranks}; raise batch")
     stream = config.stream
     source = open_source(arguments.data, arguments.data_set, stream.cache_megabytes << 20, stream.window_shards)
-    size = ModelConfig(vocabulary=source.vocabulary, actions=source.actions, **config.model.model_dump())
+    size = ModelConfig(
+        vocabulary=source.vocabulary,
+        actions=source.actions,
+        observation_tokens=source.observation_tokens,
+        **config.model.model_dump(),
+    )
     initial = load_model(arguments.init) if arguments.init else None
     if initial is not None and initial.config != size:
         raise UsageError(f"--init {arguments.init} is another model: {initial.config!r}, wanted {size!r}")

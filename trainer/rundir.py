@@ -48,6 +48,8 @@ def check(run: Path, description: dict[str, Any]) -> bool:
         return False
     try:
         before = json.loads(path.read_text())
+        # a run older than one of the model's settings was made with that setting's default
+        before["model"] = ModelConfig.model_validate(before["model"]).model_dump(mode="json")
         differences = [
             line for part in ("model", "recipe", "init") for line in _differences(part, before[part], description[part])
         ]

@@ -23,6 +23,8 @@ class Source(Protocol):
     """Digest of what the sequences are; not how many, nor where they are kept."""
     vocabulary: int
     actions: int
+    observation_tokens: int
+    """Symbols of an observation."""
     label: str
     length: int
     """Rows of a sequence."""
@@ -39,6 +41,7 @@ class StoredSource:
     def __init__(self, dataset: Dataset, cache_bytes: int, window: int) -> None:
         self.dataset, self.recipe, self.identity = dataset, dataset.recipe, dataset.identity
         self.vocabulary, self.actions, self.label = dataset.vocabulary, dataset.actions, dataset.label
+        self.observation_tokens = dataset.observation_tokens
         self.length, self.shards = dataset.length, dataset.n_shards
         self.sequences_per_shard = dataset.sequences_per_shard
         self._kept: OrderedDict[int, Rows] = OrderedDict()
@@ -67,14 +70,14 @@ class StoredSource:
         for shard in np.unique(shards):
             rows = self._shard(int(shard))
             for at in np.flatnonzero(shards == shard):
-                parts[at] = tuple(array[places[at]] for array in rows)
-        return Rows(*(np.stack(arrays) for arrays in zip(*parts, strict=True)))
+                parts[at] = rows.pick(slice(places[at], places[at] + 1))
+        return Rows.join(parts)
 
     def _shard(self, shard: int) -> Rows:
         if shard not in self._kept:
             read = self.dataset.read(shard * self.sequences_per_shard, self.sequences_per_shard)
-            rows = Rows(*(getattr(read, name) for name in Rows._fields))
-            most = max(self._window + 1, self._cache_bytes // max(1, sum(array.nbytes for array in rows)))
+            rows = Rows.of(read.arrays())
+            most = max(self._window + 1, self._cache_bytes // max(1, sum(a.nbytes for a in rows if a is not None)))
             while len(self._kept) >= most:
                 self._kept.popitem(last=False)
             self._kept[shard] = rows
@@ -90,6 +93,7 @@ class VirtualSource:
 
         self.recipe, self.identity = recipe, identity_digest(recipe)
         self.vocabulary, self.actions, self.label = recipe.vocabulary, recipe.actions, recipe.label
+        self.observation_tokens = recipe.observation_tokens
         self.length, self.shards = recipe.length, recipe.shards
         self.sequences_per_shard = recipe.sequences_per_shard
 
@@ -97,8 +101,7 @@ class VirtualSource:
         """Return the sequences of these numbers."""
         from common.synthesis.generate import generate
 
-        made = [generate(self.recipe, int(number), 1) for number in numbers]
-        return Rows(*(np.concatenate([getattr(one, name) for one in made]) for name in Rows._fields))
+        return Rows.join([Rows.of(generate(self.recipe, int(number), 1).arrays()) for number in numbers])
 
 
 def open_source(data: str, overrides: Sequence[str] = (), cache_bytes: int = 1 << 30, window: int = 8) -> Source:

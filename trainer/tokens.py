@@ -1,9 +1,11 @@
 """Rows of a dataset in; the model's tokens and what it should answer at every position out.
 
-Shapes: B sequences, T rows, A actions, D discounts, V symbols. The time alignment is the dataset's (docs/dataset.md).
+Shapes: B sequences, T rows, A actions, D discounts, V symbols; (B, T) of observations is (B, T, tokens) where they have
+several. The time alignment is the dataset's (docs/dataset.md).
 """
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -26,6 +28,23 @@ class Rows(NamedTuple):
     """(B, T) ``Tag``."""
     oracle: np.ndarray
     """(B, D, V) bit masks of the optimal actions, 0 where there is no label."""
+    state: np.ndarray | None = None
+    """(B, T) what ``oracle`` is indexed by where the data hide states; None: the observation."""
+
+    @classmethod
+    def of(cls, arrays: Mapping[str, np.ndarray]) -> "Rows":
+        """Return rows of stored arrays by name."""
+        return cls(**{name: arrays[name] for name in cls._fields if name in arrays})
+
+    @classmethod
+    def join(cls, parts: Sequence["Rows"]) -> "Rows":
+        """Return the sequences of several rows, in order."""
+        joined = [None if arrays[0] is None else np.concatenate(arrays) for arrays in zip(*parts, strict=True)]
+        return cls(*joined)  # type: ignore[arg-type]
+
+    def pick(self, which: Any) -> "Rows":
+        """Return some of the sequences, as an array is indexed."""
+        return Rows(*(None if array is None else array[which] for array in self))  # type: ignore[arg-type]
 
 
 class Targets(NamedTuple):
@@ -84,7 +103,7 @@ def tokens_of(rows: Rows, discount: np.ndarray, vocabulary: int, actions: int) -
         vocabulary: V; the id of "no previous observation".
         actions: A; A + 1 is the id of "no previous action".
     """
-    shape = rows.observation.shape
+    shape = rows.action.shape
     return Tokens(
         previous_observation=_int64(_shifted(rows.observation, vocabulary)),
         previous_action=_int64(_shifted(rows.action, actions + 1)),
@@ -114,7 +133,8 @@ def targets_of(rows: Rows, discount: np.ndarray, actions: int, label: str) -> Ta
         bits = np.uint64(1) << np.minimum(rows.action, actions - 1).astype(np.uint64)
     else:
         sequences = np.arange(len(rows.oracle))
-        bits = np.take_along_axis(rows.oracle[sequences, discount], rows.observation.astype(np.int64), axis=1)
+        labelled = rows.observation if rows.state is None else rows.state
+        bits = np.take_along_axis(rows.oracle[sequences, discount], labelled.astype(np.int64), axis=1)
     wanted = ((bits[..., None].astype(np.uint64) >> np.arange(actions, dtype=np.uint64)) & np.uint64(1)).astype(
         np.float32
     )

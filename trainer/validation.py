@@ -47,7 +47,7 @@ class Validation:
         if not len(self._mine):
             return None
         made = generate(recipe, int(self._mine[0]), len(self._mine), Purpose.VALIDATE)
-        return Rows(*(getattr(made, name) for name in Rows._fields))
+        return Rows.of(made.arrays())
 
     def run(self, objective: Objective) -> list[dict[str, Any]]:
         """Return the metrics of each set; every rank gets the same."""
@@ -81,7 +81,7 @@ class Validation:
             part = slice(number * size, (number + 1) * size) if number < passes else slice(0, 1)
             if rows is None:
                 rows = self._stand_in()
-            some = Rows(*(array[part] for array in rows))
+            some = rows.pick(part)
             discount = plain_discount(len(some.observation), self._config.augment.discounts)
             batch = batch_of(some, discount, self._source.vocabulary, self._source.actions, label)
             outcome, _ = objective(batch.to(self._ranks.device))
@@ -99,7 +99,7 @@ class Validation:
     def _stand_in(self) -> Rows:
         """Return a sequence for a rank without any; its numbers are not counted."""
         made = generate(self._source.recipe, 0, 1, Purpose.VALIDATE)
-        return Rows(*(getattr(made, name) for name in Rows._fields))
+        return Rows.of(made.arrays())
 
 
 def _by_position(outcome: Any, targets: Any) -> Tensor:

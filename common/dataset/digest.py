@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from common.dataset.layout import Layout
-from common.dataset.schema import array_types
 
 
 def row_digests(array: np.ndarray) -> list[bytes]:
@@ -23,7 +22,7 @@ class DataDigest:
     """
 
     def __init__(self, layout: Layout) -> None:
-        self.names = list(array_types(layout.vocabulary, layout.actions))
+        self.names = list(layout.types())
         header = [[name, spec.dtype, list(spec.shape[1:])] for name, spec in layout.arrays().items()]
         self._hash = hashlib.sha256(json.dumps(header).encode())
 

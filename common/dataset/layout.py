@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from common.config import Settings
 from common.dataset.schema import DISCOUNTS, array_types
 
@@ -43,11 +45,19 @@ class Layout(Settings):
     """Action ids A; id A is BREAK."""
     discounts: tuple[float, ...] = DISCOUNTS
     """Discounts of the oracles, in the order of the oracle array's second dimension."""
+    observation_tokens: int = 1
+    """Symbols of an observation; several are stored along an axis of their own."""
+    hidden_state: bool = False
+    """Whether any family hides its state: then ``state`` is stored, and ``oracle`` is indexed by it."""
 
     @property
     def shards(self) -> int:
         """Number of shards."""
         return self.sequences // self.sequences_per_shard
+
+    def types(self) -> dict[str, np.dtype]:
+        """Return name and type of every array."""
+        return array_types(self.vocabulary, self.actions, self.hidden_state)
 
     def arrays(self) -> dict[str, ArraySpec]:
         """Return every array by name, in the order of ``schema.array_types``."""
@@ -57,13 +67,14 @@ class Layout(Settings):
         padded = -(-length // width) * width
         labels: tuple[int, ...] = (len(self.discounts), self.vocabulary)
         specs = {}
-        for name, dtype in array_types(self.vocabulary, self.actions).items():
+        for name, dtype in self.types().items():
             if name == "oracle":
                 inner = {"shape": labels, "shard": labels, "chunk": labels}
                 dimensions: tuple[str, ...] = ("sequence", "discount", "symbol")
             else:
-                inner = {"shape": (length,), "shard": (padded,), "chunk": (width,)}
-                dimensions = ("sequence", "step")
+                tokens = (self.observation_tokens,) if name == "observation" and self.observation_tokens > 1 else ()
+                inner = {"shape": (length, *tokens), "shard": (padded, *tokens), "chunk": (width, *tokens)}
+                dimensions = ("sequence", "step", *("token" for _ in tokens))
             specs[name] = ArraySpec(
                 name=name,
                 dtype=dtype.name,
@@ -82,7 +93,7 @@ class Layout(Settings):
     def raw_bytes(self) -> int:
         """Return the bytes of one shard, all arrays together, uncompressed and without padding."""
         total = 0
-        for name, dtype in array_types(self.vocabulary, self.actions).items():
+        for name, dtype in self.types().items():
             size = dtype.itemsize
             for extent in self.shard_shape(name):
                 size *= extent

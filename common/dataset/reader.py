@@ -25,7 +25,7 @@ class Rows:
     """Some sequences: N of them, L rows each; types as in ``schema.array_types``."""
 
     observation: np.ndarray
-    """(N, L) symbols."""
+    """(N, L) symbols; (N, L, tokens) where an observation has several."""
     action: np.ndarray
     """(N, L) action ids, BREAK = A."""
     reward: np.ndarray
@@ -34,10 +34,13 @@ class Rows:
     """(N, L) ``schema.Tag``."""
     oracle: np.ndarray
     """(N, discounts, vocabulary) bit masks of optimal action ids; 0 = no label."""
+    state: np.ndarray | None = None
+    """(N, L) what ``oracle`` is indexed by, where any family hides its state; None: the observation."""
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """Return the arrays by name."""
-        return {field.name: getattr(self, field.name) for field in fields(self)}
+        """Return the stored arrays by name."""
+        everything = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: array for name, array in everything.items() if array is not None}
 
 
 class Dataset:
@@ -115,6 +118,11 @@ class Dataset:
     def label(self) -> str:
         """``oracle`` or ``action``: which target the rows are meant to be trained on."""
         return self.header.label
+
+    @property
+    def observation_tokens(self) -> int:
+        """Symbols of an observation."""
+        return self.header.observation_tokens
 
     @property
     def n_shards(self) -> int:

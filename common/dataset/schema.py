@@ -58,12 +58,19 @@ def oracle_type(n_actions: int) -> np.dtype:
     raise ValueError(f"a dataset's action vocabulary has at most {MAX_ACTIONS} actions, got {n_actions}")
 
 
-def array_types(vocabulary: int, n_actions: int) -> dict[str, np.dtype]:
-    """Return name and type of every array of a dataset (break rows carry action id ``n_actions``)."""
-    return {
+def array_types(vocabulary: int, n_actions: int, hidden_state: bool = False) -> dict[str, np.dtype]:
+    """Return name and type of every array of a dataset (break rows carry action id ``n_actions``).
+
+    Where any family hides its state there is also ``state``, and ``oracle`` is indexed by it: the observation where
+    nothing is hidden, else the hidden state, at break rows the terminal or cut one.
+    """
+    types = {
         "observation": observation_type(vocabulary),
         "action": np.dtype(np.uint8),
         "reward": np.dtype(np.float32),
         "tag": np.dtype(np.uint8),
         "oracle": oracle_type(n_actions),
     }
+    if hidden_state:
+        types["state"] = observation_type(vocabulary)
+    return types

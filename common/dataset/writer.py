@@ -11,7 +11,7 @@ from common.dataset import arrays as coding
 from common.dataset import catalog
 from common.dataset.header import Header, differences
 from common.dataset.reader import existing_header
-from common.dataset.schema import Tag, array_types
+from common.dataset.schema import Tag
 from common.dataset.store import Store, open_store
 from common.errors import DataError, UsageError
 
@@ -127,7 +127,7 @@ class DatasetWriter:
         header = self.header
         if not 0 <= shard < header.shards:
             raise ValueError(f"shard must be in 0..{header.shards - 1}, got {shard}")
-        types = array_types(header.vocabulary, header.actions)
+        types = header.types()
         if arrays.keys() != types.keys():
             raise ValueError(f"a shard has the arrays {', '.join(types)}, got {', '.join(arrays)}")
         for name, dtype in types.items():
@@ -138,6 +138,8 @@ class DatasetWriter:
         if [row["sequence"] for row in rows] != list(range(first, first + header.sequences_per_shard)):
             raise ValueError(f"rows of shard {shard} must be sequences {first} and on, one each")
         limits = {"observation": header.vocabulary - 1, "action": header.actions, "tag": int(Tag.TRUNCATED)}
+        if header.hidden_state:
+            limits["state"] = header.vocabulary - 1
         for name, limit in limits.items():
             if int(arrays[name].max()) > limit:
                 raise ValueError(f"{name} must be at most {limit}, got {int(arrays[name].max())}")

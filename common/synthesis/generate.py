@@ -34,6 +34,12 @@ class Synthesis:
         self._families = [family(choice.family) for choice in recipe.families]
         self._weights = np.array([choice.weight for choice in recipe.families], dtype=np.float64)
 
+        self._shape = (recipe.length, recipe.vocabulary, recipe.actions, recipe.observation_tokens, recipe.hides_state)
+
+    def room(self, count: int) -> Sequences:
+        """Return room for ``count`` sequences of the recipe, not initialised."""
+        return Sequences.empty(count, *self._shape)
+
     def world(self, index: int) -> World:
         """Return the world of sequence ``index``."""
         return self._world(index)[0]
@@ -95,7 +101,7 @@ def generate(recipe: Recipe, first: int, count: int, purpose: Purpose = Purpose.
     if first < 0 or count < 0:
         raise UsageError(f"first and count must be >= 0, got {first} and {count}")
     ready = _ready(recipe, purpose)
-    out = Sequences.empty(count, recipe.length, recipe.vocabulary, recipe.actions)
+    out = ready.room(count)
     out.rows.extend(ready.write(first + place, out, place) for place in range(count))
     return out
 
@@ -115,7 +121,8 @@ def play(world: World, behaviour: Behaviour, length: int, seed: int, actions: in
     """Let one behaviour act in one world for ``length`` rows: a baseline or a demonstration.
 
     Args:
-        world: The world; its observations are ``world.symbol``, the vocabulary ``world.vocabulary``.
+        world: The world; its observations are ``world.symbol`` or drawn from ``world.emission``, the vocabulary
+            ``world.vocabulary``. Behaviours see the state.
         behaviour: Who acts, as ``common.agents.behaviour`` makes it.
         length: Rows, breaks included.
         seed: Of everything drawn, in [0, 2**64). The world draws from ``generator(seed)`` itself.
@@ -129,7 +136,7 @@ def play(world: World, behaviour: Behaviour, length: int, seed: int, actions: in
         raise UsageError(f"length must be >= 1 and seed in [0, 2**64), got {length} and {seed}")
     if not world.n_actions <= ids <= MAX_ACTIONS:
         raise UsageError(f"actions must be from the world's {world.n_actions} to {MAX_ACTIONS}, got {ids}")
-    out = Sequences.empty(1, length, world.vocabulary, ids)
+    out = Sequences.empty(1, length, world.vocabulary, ids, world.observation_tokens, world.emission is not None)
     seeds = [stream_seed(seed, stream) for stream in range(_SETTINGS)]
     seeds[WORLD] = seed
     action_map = draw_action_map(generator(stream_seed(seed, _SETTINGS)), ids, world.n_actions)

@@ -111,8 +111,9 @@ class Recipe(Settings):
 
     @model_validator(mode="after")
     def _fits(self) -> "Recipe":
-        for choice in self.families:
-            for settings in choice.corners(self.vocabulary):
+        corners = [(choice.family, choice.corners(self.vocabulary)) for choice in self.families]
+        for family, cases in corners:
+            for settings in cases:
                 for name, limit, what in (
                     ("n_states", self.vocabulary, "vocabulary"),
                     ("n_actions", self.actions, "actions"),
@@ -120,10 +121,41 @@ class Recipe(Settings):
                     value = getattr(settings, name, None) or 0
                     if value > limit:
                         raise ValueError(
-                            f"{name} must not exceed the recipe's {what}, got {value} in family {choice.family!r} "
+                            f"{name} must not exceed the recipe's {what}, got {value} in family {family!r} "
                             f"and {what} = {limit}; raise {what} or lower {name}"
                         )
+        self._check_tokens(corners)
         return self
+
+    def _check_tokens(self, corners: list[tuple[str, list[Settings]]]) -> None:
+        """Refuse worlds of several tokens beside others: their observations and actions have other shapes."""
+        found = set()
+        for family, cases in corners:
+            for settings in cases:
+                observed, acted = (getattr(settings, f"{what}_tokens", 1) for what in ("observation", "action"))
+                n_actions = getattr(settings, "n_actions", 0) if acted > 1 else 0
+                found.add((observed, acted, n_actions))
+                if acted > 1 and n_actions**acted != self.actions:
+                    raise ValueError(
+                        "a recipe's actions must be n_actions ** action_tokens where actions have several tokens, got "
+                        f"{self.actions} and {n_actions} ** {acted} in family {family!r}; "
+                        f"set actions = {n_actions**acted}"
+                    )
+        if len(found) > 1:
+            raise ValueError(
+                "families of several tokens are never mixed with others or with other numbers of tokens or actions, "
+                f"got (observation tokens, action tokens, actions a token) {sorted(found)}; make a dataset of each"
+            )
+
+    @property
+    def hides_state(self) -> bool:
+        """Whether any family hides its state: the dataset then stores it, and labels are indexed by it."""
+        return any(registry.family(choice.family).hides_state for choice in self.families)
+
+    @property
+    def observation_tokens(self) -> int:
+        """Symbols of an observation, in all families the same."""
+        return getattr(self.families[0].corners(self.vocabulary)[0], "observation_tokens", 1)
 
     @property
     def shards(self) -> int:

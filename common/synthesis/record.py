@@ -78,13 +78,13 @@ def record(
     folding = preimages(action_map, n_actions)
     write_labels(optimal, world.terminal, world.symbol, folding[0], folding[1], out.oracle[place])
     reward = out.reward[place]
-    rows = (out.observation[place], out.action[place], reward, out.tag[place], out.state[place])
+    rows = (out.observation[place].reshape(-1), out.action[place], reward, out.tag[place], out.state[place])
     begun = np.empty((length, 2), dtype=np.int32)
     episodes, changes = roll_out(
         np.array(seeds, dtype=np.uint64).reshape(-1, 1),
-        arrays,
+        arrays if world.atoms is None else world.atoms.arrays(),
         limit,
-        world.symbol,
+        world.interface(),
         folding,
         optimal,
         mixture.arguments(switch),
@@ -92,6 +92,8 @@ def record(
         (*rows, np.empty(length, dtype=np.uint8)),
         begun,
     )
+    if out.stored_state is not None:
+        out.stored_state[place] = world.symbol[out.state[place]]
     return {
         "family": world.family,
         "version": world.version,

@@ -7,7 +7,8 @@ from common.draw import draw_reals
 from common.kernels import kernel
 from common.random import choose, uniform
 from common.synthesis.action_map import unfold
-from common.worlds.step import reset, step
+from common.worlds.emission import emit
+from common.worlds.step import reset, take
 
 _TERMINATED, _TRUNCATED = int(Tag.TERMINATED), int(Tag.TRUNCATED)
 BREAK = 255
@@ -17,24 +18,26 @@ WORLD, ACT, FOLD, MIX = range(4)
 
 
 @kernel(allocates=False)
-def roll_out(rngs, world, limit, symbol, folding, optimal, mixture, work, rows, begun):
+def roll_out(rngs, world, limit, interface, folding, optimal, mixture, work, rows, begun):
     """Fill one sequence's rows; return (episodes ended, behaviours begun).
 
     Args:
         rngs: (4, 1) uint64, generator states by ``WORLD``, ``ACT``, ``FOLD``, ``MIX``.
-        world: ``World.arrays()``.
+        world: ``World.atomic().arrays()``.
         limit: Steps after which an episode is truncated.
-        symbol: (n,) the observation of each state.
+        interface: ``World.interface()``: what states show, and how many actions a step takes.
         folding: The recorded ids of each action, as ``preimages`` gives them.
         optimal: (D, n) uint64, optimal actions per discount; read by behaviours that know them.
         mixture: (codes (B,), weights (B,), tables (B, PARAMETERS, ..), probability of a new draw at an episode's end).
         work: To work in, as ``Mixture.room`` gives it: parameters (B, PARAMETERS) and memory (flat), float64; where the
             memory of each place begins (P + 1,), the place of each behaviour (B,), how far each place learned (P,).
-        rows: (observation, action, reward, tag, state, taken), (L,) each, out: as the dataset stores them, then the
-            true state (uint16) and the world's own action (uint8, ``BREAK`` at breaks).
+        rows: (observation, action, reward, tag, state, taken), (L,) each, out: as the dataset stores them, several
+            observation tokens flat (L * tokens,), then the true state (uint16) and the world's own action (uint8,
+            ``BREAK`` at breaks).
         begun: (L, 2) int32 out: first row and index of each behaviour that acted.
     """
     row_start, successor, cumulative, mean, noise, start_states, start_cumulative, terminal = world
+    symbol, hidden, emit_row, emitted, emit_cumulative, n_atoms, tokens = interface
     observation, action, reward, tag, state, taken = rows
     codes, weights, tables, switch = mixture
     world_rng, act_rng, fold_rng, mix_rng = rngs[WORLD], rngs[ACT], rngs[FOLD], rngs[MIX]
@@ -45,6 +48,8 @@ def roll_out(rngs, world, limit, symbol, folding, optimal, mixture, work, rows, 
     row, steps, in_episode, episodes, changes, slot, kind = 0, 0, 0, 0, 0, -1, -1
     place, parameters, memory = 0, all_parameters[0], all_memory[:0]
     now = reset(world_rng, start_states, start_cumulative)
+    if hidden > 0:
+        emit(world_rng, now, n_states, hidden, emit_row, emitted, emit_cumulative, observation, 0)
     while row < length:
         if slot < 0 or (in_episode == 0 and switch > 0.0 and uniform(mix_rng) < switch):
             drawn = choose(mix_rng, weights)
@@ -68,15 +73,25 @@ def roll_out(rngs, world, limit, symbol, folding, optimal, mixture, work, rows, 
                     kinds.learn(kind, parameters, memory, state[t], taken[t], reward[t], state[t + 1], end, n_actions)
             learned[place] = row
         chosen, why = kinds.choose(kind, act_rng, parameters, memory, optimal, now, steps, n_actions)
-        now, paid = step(world_rng, now, chosen, n_actions, row_start, successor, cumulative, mean, noise)
-        observation[row], action[row] = symbol[state[row]], unfold(fold_rng, id_start, ids, chosen)
+        now, paid = take(
+            world_rng, now, chosen, n_atoms, tokens, row_start, successor, cumulative, mean, noise, terminal
+        )
+        if hidden == 0:
+            observation[row] = symbol[state[row]]
+        action[row] = unfold(fold_rng, id_start, ids, chosen)
         reward[row], tag[row], taken[row] = paid, why, chosen
         row, steps, in_episode = row + 1, steps + 1, in_episode + 1
+        if hidden > 0 and row < length:
+            emit(world_rng, now, n_states, hidden, emit_row, emitted, emit_cumulative, observation, row * hidden)
         if terminal[now] or in_episode >= limit:
             in_episode = 0
             if row < length:
-                observation[row], action[row], reward[row] = symbol[now], ids.shape[0], 0.0
+                if hidden == 0:
+                    observation[row] = symbol[now]
+                action[row], reward[row] = ids.shape[0], 0.0
                 state[row], taken[row], tag[row] = now, BREAK, _TERMINATED if terminal[now] else _TRUNCATED
                 row, episodes = row + 1, episodes + 1
             now = reset(world_rng, start_states, start_cumulative)
+            if hidden > 0 and row < length:
+                emit(world_rng, now, n_states, hidden, emit_row, emitted, emit_cumulative, observation, row * hidden)
     return episodes, changes

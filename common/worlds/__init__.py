@@ -3,9 +3,19 @@
 Importing this package registers every family.
 """
 
-from common.worlds import anymdp, bandit, garnet, gridworld
+from common.worlds import anymdp, bandit, garnet, gridworld, multi_token_pomdp, pomdp
 from common.worlds.registry import sample_world
 from common.worlds.solve import solve
 from common.worlds.world import World
 
-__all__ = ["World", "anymdp", "bandit", "garnet", "gridworld", "sample_world", "solve"]
+__all__ = [
+    "World",
+    "anymdp",
+    "bandit",
+    "garnet",
+    "gridworld",
+    "multi_token_pomdp",
+    "pomdp",
+    "sample_world",
+    "solve",
+]

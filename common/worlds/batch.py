@@ -7,14 +7,16 @@ import numpy as np
 
 from common.errors import UsageError
 from common.kernels import kernel
-from common.worlds.step import reset, step
+from common.worlds.emission import emit
+from common.worlds.step import reset, take
 from common.worlds.world import World
 
 
 class WorldBatch:
     """Plays W worlds side by side and resets each where its episode ends.
 
-    Every world has its own generator, used as in a rollout: one reset, then the steps of the episode, and so on. What
+    Every world has its own generator, used as in a rollout: one reset, then the steps of the episode, and so on, and
+    where observations are drawn, one right after each state is reached. What
     happens in a world is thus a function of that world, its seed and its actions, whatever else is in the batch.
     About 60 ns a step and world, half of it reward noise, and 5 us a call.
     """
@@ -29,11 +31,17 @@ class WorldBatch:
                 episode ended (``over``), and the next step resets it, whatever the action, and pays 0.
 
         Raises:
-            ValueError: There is no world, or not one seed for each, or a seed is out of range.
+            ValueError: There is no world, or not one seed for each, or a seed is out of range, or some worlds show more
+                tokens than others.
         """
         if not worlds or len(worlds) != len(seeds):
             raise ValueError(
                 f"a batch has at least one world and one seed for each, got {len(worlds)} and {len(seeds)} seeds"
+            )
+        shapes = sorted({world.observation_shape for world in worlds})
+        if len(shapes) > 1:
+            raise ValueError(
+                f"worlds of a batch show equally many tokens, got observations of shapes {shapes}; part them"
             )
         self.random = _generators(seeds)
         """(W,) uint64: the state of each world's generator."""
@@ -52,21 +60,36 @@ class WorldBatch:
         """(W,) bool: worlds that the next step will reset; none where they are reset at once."""
         self._reset_at_once = reset_at_once
         row_start, successor, cumulative, reward, noise, starts, start_cumulative, terminal = zip(
-            *(world.arrays() for world in worlds), strict=True
+            *(world.atomic().arrays() for world in worlds), strict=True
         )
-        self._row, self._row_start = _join(row_start)
-        self._entry, self._successor = _join(successor)
-        self._cumulative, self._reward, self._noise = (_join(x)[1] for x in (cumulative, reward, noise))
-        self._start, self._starts = _join(starts)
-        self._start_cumulative = _join(start_cumulative)[1]
-        self._first, self._terminal = _join(terminal)
-        self._symbol = _join([world.symbol for world in worlds])[1]
+        symbol, hidden, emit_row, emitted, emit_cumulative, atoms, tokens = zip(
+            *(world.interface() for world in worlds), strict=True
+        )
+        start, joined_starts = _join(starts)
+        first, joined_symbols = _join(symbol)
+        self._shown = np.empty((len(worlds), *shapes[0]), dtype=np.uint16)
+        self._starts = (start, joined_starts, _join(start_cumulative)[1])
+        self._rows = (
+            *_join(row_start),
+            *_join(successor),
+            *(_join(parts)[1] for parts in (cumulative, reward, noise, terminal)),
+            *(np.array(numbers, dtype=np.int64) for numbers in (atoms, tokens)),
+        )
+        self._sight = (
+            first,
+            joined_symbols,
+            np.array([world.n_states for world in worlds], dtype=np.int64),
+            np.array(hidden, dtype=np.int64),
+            *_join(emit_row),
+            *_join(emitted),
+            _join(emit_cumulative)[1],
+        )
         self.restart(np.ones(len(worlds), dtype=np.bool_))
 
     @property
     def observation(self) -> np.ndarray:
-        """(W,) uint16: the symbol each world shows now, the one to act on."""
-        return self._symbol[self._first + self.state]
+        """(W,) uint16, or (W, tokens): what each world shows now, the observation to act on."""
+        return self._shown.copy()
 
     def restart(self, where: np.ndarray, seeds: Sequence[int] | None = None) -> None:
         """Begin a new episode in some worlds.
@@ -84,7 +107,8 @@ class WorldBatch:
             if len(seeds) != where.sum():
                 raise ValueError(f"there is one seed for each of {where.sum()} worlds, got {len(seeds)}")
             self.random[where] = _generators(seeds)
-        _reset_all(where, self.random, self._start, self._starts, self._start_cumulative, self.state, self.episode_step)
+        shown = self._shown.reshape(-1)
+        _reset_all(where, self.random, self._starts, self._sight, self.state, self.episode_step, shown)
         self.over[where] = False
 
     def step(self, actions: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
@@ -94,9 +118,10 @@ class WorldBatch:
             actions: (W,) integers, actions[w] in 0..n_actions[w]-1.
 
         Returns:
-            (next observation uint16, reward float32, terminated bool, truncated bool), (W,) each. The next observation
-            is the terminal or cut one where an episode ends (``observation`` then shows the reset state), and
-            an episode that ends in both ways at once counts as terminated only.
+            (next observation uint16, reward float32, terminated bool, truncated bool), (W,) each; the observation
+            (W, tokens) where it has several. The next observation is the terminal or cut one where an episode ends
+            (``observation`` then shows the reset state), and an episode that ends in both ways at once counts as
+            terminated only.
 
         Raises:
             UsageError: The actions are no integers of shape (W,) or one is out of range; nothing has moved.
@@ -115,35 +140,18 @@ class WorldBatch:
                 "n_actions says how many each world has"
             )
         size = self.state.shape
-        next_observation, reward = np.empty(size, dtype=np.uint16), np.empty(size, dtype=np.float32)
+        next_observation, reward = np.empty_like(self._shown), np.empty(size, dtype=np.float32)
         terminated, truncated = np.empty(size, dtype=np.bool_), np.empty(size, dtype=np.bool_)
         _step_all(
             self.random,
             chosen,
-            self.n_actions,
             self.episode_limit,
-            self._row,
-            self._row_start,
-            self._entry,
-            self._successor,
-            self._cumulative,
-            self._reward,
-            self._noise,
-            self._start,
+            self._rows,
             self._starts,
-            self._start_cumulative,
-            self._first,
-            self._terminal,
-            self._symbol,
+            self._sight,
             self._reset_at_once,
-            self.over,
-            self.state,
-            self.reached,
-            self.episode_step,
-            next_observation,
-            reward,
-            terminated,
-            truncated,
+            (self.over, self.state, self.reached, self.episode_step, self._shown.reshape(-1)),
+            (next_observation.reshape(-1), reward, terminated, truncated),
         )
         return next_observation, reward, terminated, truncated
 
@@ -160,73 +168,70 @@ def _generators(seeds: Sequence[int]) -> np.ndarray:
     return np.array([int(seed) for seed in seeds], dtype=np.uint64)
 
 
+@kernel(inline=True)
+def _show(rng, w, state, sight, out):
+    """Write what world w shows in a state to its place in ``out``, flat."""
+    first, symbol, n_states, hidden, emit_row, emit_start, emit_entry, emitted, cumulative = sight
+    if hidden[w]:
+        e = emit_entry[w]
+        rows = emit_start[emit_row[w] :]
+        emit(rng, state, n_states[w], hidden[w], rows, emitted[e:], cumulative[e:], out, w * hidden[w])
+    else:
+        out[w] = symbol[first[w] + state]
+
+
 @kernel(allocates=False)
-def _reset_all(where, random, start, starts, start_cumulative, state, episode_step):
+def _reset_all(where, random, beginning, sight, state, episode_step, shown):
+    start, starts, start_cumulative = beginning
     for w in range(state.shape[0]):
         if where[w]:
-            state[w] = reset(random[w : w + 1], starts[start[w] :], start_cumulative[start[w] :])
+            rng = random[w : w + 1]
+            state[w] = reset(rng, starts[start[w] :], start_cumulative[start[w] :])
             episode_step[w] = 0
+            _show(rng, w, state[w], sight, shown)
 
 
 @kernel(allocates=False)
-def _step_all(
-    random,
-    actions,
-    n_actions,
-    limit,
-    row,
-    row_start,
-    entry,
-    successor,
-    cumulative,
-    reward,
-    noise,
-    start,
-    starts,
-    start_cumulative,
-    first,
-    terminal,
-    symbol,
-    reset_at_once,
-    over,
-    state,
-    reached,
-    episode_step,
-    next_observation,
-    paid,
-    terminated,
-    truncated,
-):
+def _step_all(random, actions, limit, rows, beginning, sight, reset_at_once, now, after):
+    row, row_start, entry, successor, cumulative, reward, noise, terminal, atoms, tokens = rows
+    start, starts, start_cumulative = beginning
+    first = sight[0]
+    over, state, reached, episode_step, shown = now
+    next_observation, paid, terminated, truncated = after
+    width = shown.shape[0] // state.shape[0]
     for w in range(state.shape[0]):
         rng, e = random[w : w + 1], entry[w]
-        if over[w]:
+        again = over[w]
+        if again:
             following = reset(rng, starts[start[w] :], start_cumulative[start[w] :])
             over[w], terminated[w], truncated[w] = False, False, False
             episode_step[w] = 0
             paid[w] = 0.0
-            next_observation[w] = symbol[first[w] + following]
-            reached[w] = following
         else:
-            following, paid[w] = step(
+            following, paid[w] = take(
                 rng,
                 np.int64(state[w]),
                 actions[w],
-                n_actions[w],
+                atoms[w],
+                tokens[w],
                 row_start[row[w] :],
                 successor[e:],
                 cumulative[e:],
                 reward[e:],
                 noise[e:],
+                terminal[first[w] :],
             )
             episode_step[w] += 1
-            next_observation[w] = symbol[first[w] + following]
-            reached[w] = following
             terminated[w] = terminal[first[w] + following]
             truncated[w] = not terminated[w] and episode_step[w] >= limit[w]
-            if terminated[w] or truncated[w]:
-                if reset_at_once:
-                    following = reset(rng, starts[start[w] :], start_cumulative[start[w] :])
-                    episode_step[w] = 0
-                else:
-                    over[w] = True
+        reached[w] = following
+        _show(rng, w, following, sight, next_observation)
+        if not again and (terminated[w] or truncated[w]) and reset_at_once:
+            following = reset(rng, starts[start[w] :], start_cumulative[start[w] :])
+            episode_step[w] = 0
+            _show(rng, w, following, sight, shown)
+        else:
+            over[w] = terminated[w] or truncated[w]
+            for i in range(w * width, (w + 1) * width):
+                shown[i] = next_observation[i]
         state[w] = following

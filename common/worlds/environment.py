@@ -11,13 +11,15 @@ from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
+from gymnasium.spaces import Discrete, MultiDiscrete
 
 from common.config import parse
 from common.errors import UsageError
 from common.random import generator
+from common.worlds.emission import emit
 from common.worlds.registry import draw_world, family
 from common.worlds.solve import optimal_actions, solve
-from common.worlds.step import reset, step
+from common.worlds.step import reset, take
 from common.worlds.world import World
 
 DISCOUNT = 0.994
@@ -31,16 +33,17 @@ class ResetNeeded(UsageError, gymnasium.error.ResetNeeded):
     """Something was asked of an episode that has not begun or is over."""
 
 
-class WorldEnv(gymnasium.Env[int, int]):
+class WorldEnv(gymnasium.Env[Any, Any]):
     """A world to act in.
 
-    Observations are the world's symbols, ``Discrete(vocabulary)``; actions ``Discrete(n_actions)``; rewards have single
-    precision, as in a dataset. An episode terminates in a terminal state and is truncated after ``world.episode_limit``
-    steps; one that does both at once terminates.
+    Observations are the world's symbols, ``Discrete(vocabulary)``; actions ``Discrete(n_actions)``; where either has
+    several tokens, ``MultiDiscrete`` of as many. Rewards have single precision, as in a dataset. An episode terminates
+    in a terminal state and is truncated after ``world.episode_limit`` steps; one that does both at once terminates.
 
     Every ``info`` holds ``state`` (the true state, a rank), ``oracle_mask`` (bool (n_actions,): the optimal actions
-    there at discount .994, ties included) and ``oracle_action`` (the first of them). In a terminal state nothing is
-    optimal: the mask is empty and the action -1.
+    there at discount .994, ties included) and ``oracle_action`` (the first of them, as ``step`` takes it). In a
+    terminal state nothing is optimal: the mask is empty and the action -1. The mask counts actions of several tokens as
+    ``a_0 n_a**(d_a - 1) + a_1 n_a**(d_a - 2) + ...``.
     """
 
     metadata: ClassVar[dict[str, Any]] = METADATA  # type: ignore[misc]
@@ -79,19 +82,20 @@ class WorldEnv(gymnasium.Env[int, int]):
         self._state, self._steps = 0, 0
         self._take(world if world is not None else self._draw(world_seed or 0))
         check_family([self.world], family)
-        self.observation_space: gymnasium.spaces.Discrete = gymnasium.spaces.Discrete(self.world.vocabulary)  # type: ignore[assignment]
-        self.action_space: gymnasium.spaces.Discrete = gymnasium.spaces.Discrete(self.world.n_actions)  # type: ignore[assignment]
+        self.observation_space, self.action_space = spaces(self.world)
 
     def _take(self, world: World) -> None:
         self.world = world
         """The world that is played."""
-        arrays = world.arrays()
+        arrays = world.atomic().arrays()
         self._rows, self._starts, self._terminal = arrays[:5], arrays[5:7], arrays[7]
         self._limit = world.episode_limit
+        self._symbol, self._hidden, *self._emission, self._atoms, self._tokens = world.interface()
+        self._digits = action_digits(world)
         self._oracle_action, self._oracle_mask = oracle_table(world)
         self._picture = None
 
-    def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[int, dict[str, Any]]:
+    def reset(self, *, seed: int | None = None, options: Mapping[str, Any] | None = None) -> tuple[Any, dict[str, Any]]:
         """Begin an episode; return (observation, info).
 
         Args:
@@ -110,9 +114,9 @@ class WorldEnv(gymnasium.Env[int, int]):
             self._rng = generator(generator_seed(self.np_random))
         self._state = reset(self._rng, *self._starts)
         self._steps, self._over = 0, False
-        return int(self.world.symbol[self._state]), self._info()
+        return self._observe(), self._info()
 
-    def step(self, action: int) -> tuple[int, float, bool, bool, dict[str, Any]]:
+    def step(self, action: Any) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Take an action; return (observation, reward, terminated, truncated, info).
 
         Raises:
@@ -122,21 +126,34 @@ class WorldEnv(gymnasium.Env[int, int]):
             which = "has ended" if self._rng is not None else "has not begun"
             raise ResetNeeded(f"a step needs a running episode, and this one {which}; call reset() first")
         if not self.action_space.contains(action):
+            several = f"{self._tokens} integers" if self._tokens > 1 else "an integer"
             raise UsageError(
-                f"an action is an integer in 0..{self.world.n_actions - 1}, got {action!r}; "
+                f"an action is {several} in 0..{self._atoms - 1}, got {action!r}; "
                 "action_space.sample() gives valid ones"
             )
-        self._state, reward = step(self._rng, self._state, int(action), self.world.n_actions, *self._rows)
+        index = int(action) if self._tokens == 1 else int(np.dot(action, self._digits))
+        self._state, reward = take(
+            self._rng, self._state, index, self._atoms, self._tokens, *self._rows, self._terminal
+        )
         self._steps += 1
         terminated = bool(self._terminal[self._state])
         truncated = not terminated and self._steps >= self._limit
         self._over = terminated or truncated
-        return int(self.world.symbol[self._state]), float(np.float32(reward)), terminated, truncated, self._info()
+        return self._observe(), float(np.float32(reward)), terminated, truncated, self._info()
+
+    def _observe(self) -> Any:
+        """Return what the present state shows; where that is drawn, once for each state reached."""
+        if not self._hidden:
+            return int(self._symbol[self._state])
+        shown = np.empty(self._hidden, dtype=np.int64)
+        emit(self._rng, self._state, self.world.n_states, self._hidden, *self._emission, shown, 0)
+        return int(shown[0]) if self._hidden == 1 else shown
 
     def _info(self) -> dict[str, Any]:
+        best = self._oracle_action[self._state]
         return {
             "state": int(self._state),
-            "oracle_action": int(self._oracle_action[self._state]),
+            "oracle_action": best.copy() if self._tokens > 1 else int(best),
             "oracle_mask": self._oracle_mask[self._state].copy(),
         }
 
@@ -167,12 +184,29 @@ class WorldEnv(gymnasium.Env[int, int]):
 def oracle_table(world: World, discount: float = DISCOUNT) -> tuple[np.ndarray, np.ndarray]:
     """Return what is optimal in each state: the first such action, int64 (n,), and all of them, bool (n, a).
 
-    In terminal states -1 and none.
+    In terminal states -1 and none. Actions of several tokens are (n, tokens).
     """
     mask = optimal_actions(solve(world, discount))
     mask[world.terminal] = False
-    action = np.where(world.terminal, -1, mask.argmax(axis=1)).astype(np.int64)
+    action = mask.argmax(axis=1).astype(np.int64)
+    if world.action_tokens > 1:
+        action = action[:, None] // action_digits(world) % world.atomic().n_actions
+    action[world.terminal] = -1
     return action, mask
+
+
+def action_digits(world: World) -> np.ndarray:
+    """Return what each token of an action counts in the action's number, int64 (tokens,)."""
+    return world.atomic().n_actions ** np.arange(world.action_tokens - 1, -1, -1)
+
+
+def spaces(world: World) -> tuple[gymnasium.Space[Any], gymnasium.Space[Any]]:
+    """Return the spaces of a world's observations and actions: MultiDiscrete where there are several tokens."""
+    seen, acted = world.observation_tokens, world.action_tokens
+    return (
+        MultiDiscrete([world.vocabulary] * seen) if seen > 1 else Discrete(world.vocabulary),
+        MultiDiscrete([world.atomic().n_actions] * acted) if acted > 1 else Discrete(world.n_actions),
+    )
 
 
 def generator_seed(np_random: np.random.Generator) -> int:

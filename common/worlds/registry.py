@@ -22,6 +22,8 @@ class Family:
     """What can be asked of the family; every default is usable."""
     sample: Callable[[Any, int], World]
     """(checked parameters, seed) in, one world out; ``draw_world`` adds family, version, parameters and seed."""
+    hides_state: bool = False
+    """Whether observations are drawn from an emission: the dataset then stores the state beside them."""
 
 
 _FAMILIES: dict[str, Family] = {}

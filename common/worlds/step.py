@@ -37,3 +37,31 @@ def step(rng, state, action, n_actions, row_start, successor, cumulative, reward
     if noise[k] > 0.0:
         paid += noise[k] * normal(rng)
     return np.int64(successor[k]), paid
+
+
+@kernel(inline=True)
+def take(rng, state, action, n_atoms, tokens, row_start, successor, cumulative, reward, noise, terminal):
+    """Return (next state, reward) of a whole step: ``tokens`` actions one after another, or usually the only one.
+
+    The rows are those of ``World.atomic()``, which has ``n_atoms`` actions; ``action`` is the world's own.
+    """
+    if tokens == 1:
+        return step(rng, state, action, n_atoms, row_start, successor, cumulative, reward, noise)
+    return _take_several(rng, state, action, n_atoms, tokens, row_start, successor, cumulative, reward, noise, terminal)
+
+
+@kernel(allocates=False)
+def _take_several(rng, state, action, n_atoms, tokens, row_start, successor, cumulative, reward, noise, terminal):
+    """Take the atoms of action sum_k a_k n_atoms**(tokens - 1 - k) in order; none after a terminal state."""
+    place = 1
+    for _ in range(tokens - 1):
+        place *= n_atoms
+    total = 0.0
+    for _ in range(tokens):
+        state, paid = step(rng, state, action // place, n_atoms, row_start, successor, cumulative, reward, noise)
+        total += paid
+        action %= place
+        place = max(place // n_atoms, 1)
+        if terminal[state]:
+            break
+    return state, total

@@ -5,7 +5,6 @@ from operator import index
 from typing import Any
 
 import numpy as np
-from gymnasium.spaces import Discrete
 from gymnasium.utils import seeding
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
@@ -15,11 +14,13 @@ from common.worlds.batch import WorldBatch
 from common.worlds.environment import (
     METADATA,
     ResetNeeded,
+    action_digits,
     check_family,
     check_options,
     check_rendering,
     generator_seed,
     oracle_table,
+    spaces,
     world_source,
 )
 from common.worlds.world import World
@@ -29,8 +30,8 @@ class WorldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     """N worlds of one vocabulary and one number of actions, played side by side.
 
     World by world it does what ``WorldEnv`` does under the same seed, and ``infos`` holds the same facts as arrays:
-    ``state`` and ``oracle_action`` int64 (N,), ``oracle_mask`` bool (N, n_actions), beside each its Gymnasium mask
-    (``_state``, ...) of the worlds it is told for.
+    ``state`` and ``oracle_action`` int64 (N,), the latter (N, tokens) where actions have several, ``oracle_mask`` bool
+    (N, n_actions), beside each its Gymnasium mask (``_state``, ...) of the worlds it is told for.
 
     ``metadata["autoreset_mode"]`` says how episodes follow each other. ``SAME_STEP``, unless asked otherwise: the step
     that ends an episode returns the next one's first observation; where there is such an end, ``infos`` also holds
@@ -89,17 +90,17 @@ class WorldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         self._pictures: list[Any] = []
         self._begun = np.zeros(self.num_envs, dtype=np.bool_)
         self._take(worlds)
-        self.single_observation_space = Discrete(self.worlds[0].vocabulary)
-        self.single_action_space = Discrete(self.worlds[0].n_actions)
+        self.single_observation_space, self.single_action_space = spaces(self.worlds[0])
         self.observation_space = batch_space(self.single_observation_space, self.num_envs)
         self.action_space = batch_space(self.single_action_space, self.num_envs)
 
     def _take(self, worlds: Sequence[World]) -> None:
-        kinds = sorted({(world.vocabulary, world.n_actions) for world in worlds})
+        kinds = sorted({(w.vocabulary, w.n_actions, w.observation_tokens, w.action_tokens) for w in worlds})
         if len(kinds) != 1:
             raise UsageError(
                 "a vector environment has at least one world, and its worlds have one vocabulary and one number of "
-                f"actions, got (vocabulary, n_actions) {kinds}; draw them with the same vocabulary= and n_actions="
+                "actions, in equally many tokens, got (vocabulary, n_actions, observation tokens, action tokens) "
+                f"{kinds}; draw them with the same vocabulary= and n_actions="
             )
         self.worlds = tuple(worlds)
         """The worlds that are played."""
@@ -107,6 +108,7 @@ class WorldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
         tables = [oracle_table(world) for world in worlds]
         self._oracle_action = np.concatenate([action for action, _ in tables])
         self._oracle_mask = np.concatenate([mask for _, mask in tables])
+        self._digits = action_digits(worlds[0])
         self._first = np.cumsum([0, *(world.n_states for world in worlds[:-1])])
         self._pictures = []
 
@@ -147,13 +149,14 @@ class WorldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
     def step(  # type: ignore[override]
         self, actions: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, dict[str, Any]]:
-        """Take an action in every world, integers (N,).
+        """Take an action in every world, integers (N,), or (N, tokens).
 
         Returns:
-            (observations int64, rewards float64, terminations bool, truncations bool, infos), (N,) each, new arrays.
+            (observations int64, rewards float64, terminations bool, truncations bool, infos), (N,) each, new arrays;
+            observations of several tokens (N, tokens).
 
         Raises:
-            UsageError: The actions are no integers of shape (N,), one is out of range, or a world has no running
+            UsageError: The actions are no integers of this shape, one is out of range, or a world has no running
                 episode (``ResetNeeded``).
         """
         if not self._begun.all():
@@ -166,7 +169,7 @@ class WorldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
                 f"without autoreset ended worlds are reset before the next step, got {ended.size} ended, the first "
                 f"{ended[0]}; call reset(options={{'reset_mask': terminations | truncations}})"
             )
-        shown, reward, terminated, truncated = self._batch.step(actions)
+        shown, reward, terminated, truncated = self._batch.step(self._counted(actions))
         infos = self._infos(self._batch.state, self._begun)
         if self._mode is AutoresetMode.SAME_STEP:
             ended = terminated | truncated
@@ -175,11 +178,24 @@ class WorldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
             shown = self._batch.observation
         return shown.astype(np.int64), reward.astype(np.float64), terminated, truncated, infos
 
+    def _counted(self, actions: np.ndarray) -> np.ndarray:
+        """Return actions as numbers (N,): those of several tokens counted, if they are such."""
+        if len(self._digits) == 1:
+            return actions
+        chosen = np.asarray(actions)
+        expected, most = (self.num_envs, len(self._digits)), int(self.single_action_space.nvec[0]) - 1  # type: ignore[attr-defined]
+        if chosen.shape != expected or chosen.dtype.kind not in "iu" or chosen.min() < 0 or chosen.max() > most:
+            raise UsageError(
+                f"actions are integers of shape {expected} in 0..{most}, got {chosen.dtype} {chosen.shape}"
+                f"{f' from {chosen.min()} to {chosen.max()}' if chosen.size else ''}; action_space.sample() gives such"
+            )
+        return chosen.astype(np.int64) @ self._digits
+
     def _infos(self, state: np.ndarray, told: np.ndarray) -> dict[str, Any]:
         place = self._first + state
         return {
             "state": state.astype(np.int64),
-            "oracle_action": self._oracle_action.take(place),
+            "oracle_action": self._oracle_action.take(place, axis=0),
             "oracle_mask": self._oracle_mask.take(place, axis=0),
             "_state": told.copy(),
             "_oracle_action": told.copy(),
@@ -188,7 +204,8 @@ class WorldVectorEnv(VectorEnv[np.ndarray, np.ndarray, np.ndarray]):
 
     def _final(self, shown: np.ndarray, ended: np.ndarray) -> dict[str, Any]:
         final = np.full(self.num_envs, None, dtype=object)
-        final[ended] = shown[ended]
+        for i in np.flatnonzero(ended):
+            final[i] = shown[i].astype(np.int64)
         return {
             "final_obs": final,
             "final_info": self._infos(self._batch.reached, ended),

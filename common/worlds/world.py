@@ -7,6 +7,8 @@ from typing import Any
 
 import numpy as np
 
+from common.worlds.emission import NOTHING, Emission
+
 PROBABILITY_TOLERANCE = 1e-6
 NEVER_DRAWN = 2.0**-54
 """Entries below this leave their row's sum as it is, and no uniform number of 53 bits falls on them."""
@@ -72,7 +74,10 @@ class World:
     max_steps: float
     """An episode is truncated after ceil(max_steps) steps."""
     symbol: np.ndarray
-    """(n,) uint16: the observation that shows each state, an injection into 0..vocabulary-1 (a bandit's end apart)."""
+    """(n,) uint16: the observation that shows each state, an injection into 0..vocabulary-1 (a bandit's end apart).
+
+    Where ``emission`` hides the state this is only what labels call it: the state itself.
+    """
     vocabulary: int
     """Number of observation symbols."""
     family: str = "custom"
@@ -88,6 +93,14 @@ class World:
     """Where rows leave out entries under ``NEVER_DRAWN``: makes the whole transitions, (n, a, n) float64, anew."""
     rejections: Mapping[str, int] = field(default_factory=dict)
     """Candidates drawn and dropped before this world, by check."""
+    emission: Emission | None = None
+    """Where the state is hidden: what is shown instead of ``symbol``."""
+    atoms: "World | None" = None
+    """Where a step takes several actions one after another: the world of the single ones, which is what is played.
+    This world's rows are those of whole steps (``common.worlds.macro``).
+    """
+    action_tokens: int = 1
+    """Actions of a step, d_a; ``n_actions`` is ``atoms.n_actions ** action_tokens``."""
 
     def __post_init__(self) -> None:
         for value in self.__dict__.values():
@@ -107,6 +120,32 @@ class World:
     def n_s(self) -> int:
         """Number of states as the paper counts them."""
         return self.n_states if self.counted_states is None else self.counted_states
+
+    @property
+    def observation_tokens(self) -> int:
+        """Symbols of an observation."""
+        return 1 if self.emission is None else self.emission.tokens
+
+    @property
+    def observation_shape(self) -> tuple[int, ...]:
+        """Shape of one observation: () for a symbol, (tokens,) for several."""
+        return () if self.observation_tokens == 1 else (self.observation_tokens,)
+
+    def interface(self) -> tuple[Any, ...]:
+        """Return what kernels need beside ``atomic().arrays()`` to show a world and to act in it.
+
+        ``(symbol, tokens shown by emission or 0 where nothing is hidden, emission's row_start, symbol, cumulative,
+        actions of an atom, atoms of a step)``.
+        """
+        hidden, rows = 0, NOTHING
+        if self.emission is not None:
+            hidden = self.emission.tokens
+            rows = (self.emission.row_start, self.emission.symbol, self.emission.cumulative)
+        return (self.symbol, hidden, *rows, self.atomic().n_actions, self.action_tokens)
+
+    def atomic(self) -> "World":
+        """Return the world whose rows are played: that of single actions where a step takes several."""
+        return self if self.atoms is None else self.atoms
 
     def arrays(self) -> tuple[np.ndarray, ...]:
         """Return what step and rollout kernels take, in their order.

@@ -47,7 +47,7 @@ def main(out: str, segment: int) -> None:
         own = np.array_split(np.arange(SEQUENCES), ranks.count)[ranks.rank]
         saved: dict[str, np.ndarray] = {}
         for step in range(3):
-            part = Rows(*(array[own] for array in rows(step)))
+            part = rows(step).pick(own)
             batch = batch_of(part, np.full(len(own), 3), VOCABULARY, ACTIONS, "oracle")
             counts = ranks.sum(batch.targets.counts())
             losses, state = torch.zeros(4), None

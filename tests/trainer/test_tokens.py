@@ -108,9 +108,9 @@ def test_augmentation_depends_on_seed_epoch_and_sequence_alone() -> None:
     numbers, epoch = np.arange(50), np.zeros(50, dtype=np.int64)
     together, discount = augment(rows, config, 7, epoch, numbers, A)
     order = np.random.default_rng(1).permutation(50)[:20]
-    part, part_discount = augment(Rows(*(x[order] for x in rows)), config, 7, epoch[order], numbers[order], A)
-    for whole, some in zip(together, part, strict=True):
-        assert np.array_equal(whole[order], some)
+    part, part_discount = augment(rows.pick(order), config, 7, epoch[order], numbers[order], A)
+    for whole, some in zip(together.pick(order), part, strict=True):
+        assert np.array_equal(whole, some)
     assert np.array_equal(discount[order], part_discount) and len(set(discount.tolist())) == 2
     ratio = together.reward[:, 0] / rows.reward[:, 0]
     assert ratio.min() > 0.099 and ratio.max() < 3.01 and ratio.std() > 0.3

@@ -42,7 +42,6 @@ def play_batch(
 ) -> Record:
     """Let ``player``, already reset, take ``steps`` environment steps in every world."""
     batch = WorldBatch([task.world for task in tasks], world_seeds(len(tasks), seed))
-    states = StateOf([task.world for task in tasks])
     record = Record.empty(len(tasks), steps)
     for t in range(steps):
         record.state[:, t] = batch.state
@@ -51,7 +50,7 @@ def play_batch(
         player.observe(seen, reward, terminated, truncated)
         record.action[:, t], record.reward[:, t] = action, reward
         record.terminated[:, t], record.truncated[:, t] = terminated, truncated
-        record.next_state[:, t] = states(seen, terminated)
+        record.next_state[:, t] = batch.reached
         if progress is not None:
             progress(t + 1, steps)
     return record

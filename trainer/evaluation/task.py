@@ -33,6 +33,8 @@ class Task:
         Raises:
             UsageError: The world shows more symbols than the vocabulary has.
         """
+        if self.world.emission is not None:
+            return self._hidden(vocabulary)
         random = np.random.Generator(np.random.PCG64(seed))
         shown, which = np.unique(self.world.symbol, return_inverse=True)
         if len(shown) > vocabulary:
@@ -45,6 +47,15 @@ class Task:
         unshaped = None if self.unshaped is None else _relabel(self.unshaped, symbol, vocabulary, action)
         return replace(self, world=_relabel(self.world, symbol, vocabulary, action), unshaped=unshaped)
 
+    def _hidden(self, vocabulary: int) -> "Task":
+        """Return a task of a hidden state as it is: its emission and its actions are random already."""
+        if self.world.vocabulary > vocabulary:
+            raise UsageError(
+                f"world {self.name} shows {self.world.vocabulary} symbols and the agent's vocabulary has {vocabulary}; "
+                "take an agent trained on a larger vocabulary"
+            )
+        return replace(self, world=replace(self.world, vocabulary=vocabulary))
+
 
 def _relabel(world: World, symbol: np.ndarray, vocabulary: int, action: np.ndarray) -> World:
     """Return ``world`` with state s shown as ``symbol[s]`` and its action ``action[a]`` called a."""
@@ -56,4 +67,5 @@ def _relabel(world: World, symbol: np.ndarray, vocabulary: int, action: np.ndarr
         name: np.ascontiguousarray(getattr(world, name)[entries])
         for name in ("successor", "probability", "cumulative", "reward", "noise")
     }
-    return replace(world, row_start=row_start, symbol=symbol, vocabulary=vocabulary, reward_table=None, **moved)
+    tables: dict[str, Any] = {"reward_table": None, "transition_table": None}
+    return replace(world, row_start=row_start, symbol=symbol, vocabulary=vocabulary, **tables, **moved)

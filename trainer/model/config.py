@@ -41,6 +41,8 @@ class ModelConfig(ModelSize):
 
     vocabulary: int = Field(ge=1)
     """Observation symbols V; id V is NONE (there was no previous observation)."""
+    observation_tokens: int = Field(default=1, ge=1)
+    """Symbols of an observation K; each has embeddings and a next-observation head of its own."""
     actions: int = Field(ge=1, le=64)
     """Action vocabulary A; id A is BREAK, id A + 1 NONE."""
     discounts: int = Field(default=len(DISCOUNTS), ge=1)

@@ -1,6 +1,6 @@
 """The transition token: what one step of the world adds to the context, as one vector a position.
 
-Shapes: B batch, T positions, C width.
+Shapes: B batch, T positions, C width, K symbols of an observation.
 """
 
 from typing import NamedTuple
@@ -13,7 +13,10 @@ from trainer.model.config import ModelConfig
 
 
 class Tokens(NamedTuple):
-    """Token t is (o_{t-1}, a_{t-1}, tag_{t-1}, r_{t-1}, o_t, wanted discount); all (B, T)."""
+    """Token t is (o_{t-1}, a_{t-1}, tag_{t-1}, r_{t-1}, o_t, wanted discount); all (B, T).
+
+    Observations of K > 1 symbols are (B, T, K).
+    """
 
     previous_observation: Tensor
     """int64, 0..V-1, NONE = V at row 0."""
@@ -35,27 +38,34 @@ def symlog(x: Tensor) -> Tensor:
 
 
 class TransitionEmbedding(nn.Module):
-    """Tokens (B, T) in, vectors (B, T, C) out: the sum of one embedding per part."""
+    """Tokens (B, T) in, vectors (B, T, C) out: the sum of one embedding per part, and per symbol of an observation."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        sizes = (config.vocabulary + 1, config.actions + 2, TAGS, config.vocabulary, config.discounts)
+        symbols = config.observation_tokens
+        before, now = (config.vocabulary + 1,) * symbols, (config.vocabulary,) * symbols
+        sizes = (*before, config.actions + 2, TAGS, *now, config.discounts)
         starts = [sum(sizes[:part]) for part in range(len(sizes))]
         self.starts = starts
         self.table = nn.Embedding(sum(sizes), config.width)
-        """The five tables one below the other: one gather and one scatter instead of five."""
+        """The tables of all parts one below the other: one gather and one scatter instead of five or more."""
         self.reward = nn.Linear(1, config.width, bias=False)
 
     def forward(self, tokens: Tokens) -> Tensor:
         """Return the embedded tokens (B, T, C)."""
         parts = (
-            tokens.previous_observation,
+            *_symbols(tokens.previous_observation),
             tokens.previous_action,
             tokens.previous_tag,
-            tokens.observation,
+            *_symbols(tokens.observation),
             tokens.discount,
         )
         ids = torch.stack([part + start for part, start in zip(parts, self.starts, strict=True)], dim=-1)
         shape = ids.shape[:-1]
         summed = nn.functional.embedding_bag(ids.flatten(0, -2), self.table.weight, mode="sum")
         return summed.view(*shape, -1) + self.reward(symlog(tokens.reward).unsqueeze(-1))
+
+
+def _symbols(observation: Tensor) -> tuple[Tensor, ...]:
+    """Return an observation's symbols, (B, T) each."""
+    return observation.unbind(-1) if observation.dim() > 2 else (observation,)

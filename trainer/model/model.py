@@ -1,6 +1,6 @@
 """The whole model: tokens and state in, hidden states and state out; heads for the policy and the world model.
 
-Shapes: B batch, T positions, C width, V observation symbols, A actions.
+Shapes: B batch, T positions, C width, V observation symbols, A actions, K symbols of an observation.
 """
 
 from typing import Any, NamedTuple, cast
@@ -20,7 +20,7 @@ class Prediction(NamedTuple):
     """What the world model expects after an action."""
 
     observation_BTV: Tensor
-    """Logits of the next row's observation."""
+    """Logits of the next row's observation; (B, T, K, V) where it has several symbols, a head for each."""
     reward_BT: Tensor
     """symlog of the reward."""
     break_BT: Tensor
@@ -46,7 +46,7 @@ class Model(nn.Module):
             self.policy_head = nn.Linear(config.width, config.actions)
             self.taken = nn.Embedding(config.actions + 1, config.width)
             self.world = nn.Linear(2 * config.width, config.width)
-            self.world_head = nn.Linear(config.width, config.vocabulary + 2)
+            self.world_head = nn.Linear(config.width, config.observation_tokens * config.vocabulary + 2)
         if device is None or torch.device(device).type != "meta":
             self.to_empty(device=device or "cpu")
             self.initialise(seed)
@@ -107,7 +107,10 @@ class Model(nn.Module):
         taken_BTC = self.taken(action_BT)
         inner = nn.functional.gelu(self.world(torch.cat([hidden_BTC, taken_BTC], dim=-1)))
         out = self.world_head(inner)
-        return Prediction(out[..., :-2], out[..., -2], out[..., -1])
+        symbols = out[..., :-2]
+        if self.config.observation_tokens > 1:
+            symbols = symbols.unflatten(-1, (self.config.observation_tokens, self.config.vocabulary))
+        return Prediction(symbols, out[..., -2], out[..., -1])
 
     def parameter_count(self) -> int:
         """Return the number of parameters."""
