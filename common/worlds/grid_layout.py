@@ -9,18 +9,22 @@ from common.random import below, shuffle, uniform
 FREE, WALL, PIT, GOAL = range(4)
 LARGEST_MAP = 12
 """Rows and columns of the largest evaluation map."""
-_FROZEN_LAKE_4 = ("....", ".O.O", "...O", "O..G")
-_FROZEN_LAKE_8 = (
-    "........",
-    "........",
-    "...O....",
-    ".....O..",
-    "...O....",
-    ".OO...O.",
-    ".O..O.O.",
-    "...O...G",
-)
-_CLIFF_WALKING = ("............", "............", "............", ".OOOOOOOOOOG")
+FROZEN_LAKE = {
+    "4x4": ("....", ".O.O", "...O", "O..G"),
+    "8x8": (
+        "........",
+        "........",
+        "...O....",
+        ".....O..",
+        "...O....",
+        ".OO...O.",
+        ".O..O.O.",
+        "...O...G",
+    ),
+}
+"""Gymnasium's maps of FrozenLake, the start in the upper left corner."""
+CLIFF_WALKING = ("............", "............", "............", ".OOOOOOOOOOG")
+"""Gymnasium's map of CliffWalking, the start in the lower left corner."""
 _DARKROOM_SIDES = (6, 8, 10)
 _CELLS = {".": FREE, "#": WALL, "O": PIT, "G": GOAL}
 
@@ -32,7 +36,7 @@ def read_map(rows: tuple[str, ...]) -> np.ndarray:
 
 def evaluation_maps() -> list[np.ndarray]:
     """Return the maps no sampled grid may be: FrozenLake's two, CliffWalking's, Darkroom with its goal in any cell."""
-    maps = [read_map(_FROZEN_LAKE_4), read_map(_FROZEN_LAKE_8), read_map(_CLIFF_WALKING)]
+    maps = [read_map(rows) for rows in (*FROZEN_LAKE.values(), CLIFF_WALKING)]
     for side in _DARKROOM_SIDES:
         for cell in range(side * side):
             darkroom = np.full(side * side, FREE, dtype=np.uint8)

@@ -6,29 +6,23 @@ nor the symbols carry a meaning. Layouts kept for evaluation are never drawn (``
 # mypy: disable-error-code="no-untyped-def"
 
 import functools
-from typing import Self
+from collections.abc import Callable
+from typing import Any, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field, model_serializer, model_validator
 
 from common.kernels import kernel
-from common.random import below, generator, shuffle, uniform
+from common.random import below, generator
 from common.seeding import splitmix64
-from common.worlds.grid_layout import (
-    FREE,
-    GOAL,
-    PIT,
-    draw_walls,
-    evaluation_maps,
-    is_one_of,
-    neighbour,
-    pack_maps,
-)
+from common.worlds.grid_layout import draw_walls, evaluation_maps, is_one_of, pack_maps
+from common.worlds.grid_moves import draw_moves, lead_back, mark, write_moves
 from common.worlds.payoffs import (
     ACCEPTED,
     CHECKS,
     EVALUATION_MAP,
     KINDS,
+    UNREACHABLE,
     Payoffs,
     RewardKind,
     draw_payoffs,
@@ -36,12 +30,8 @@ from common.worlds.payoffs import (
     screen,
 )
 from common.worlds.registry import Family, register
-from common.worlds.rows import write_row
 from common.worlds.shape import MAX_STATES, episode_cap, injection
 from common.worlds.world import World
-
-STAY = 4
-"""A move beside the four directions (0 up, 1 right, 2 down, 3 left); it never slips."""
 
 
 class GridworldParameters(Payoffs):
@@ -62,6 +52,8 @@ class GridworldParameters(Payoffs):
     short or too far."""
     reach: int = Field(default=1, ge=1)
     """Longest move on a line, in cells; 1 in a plane."""
+    pits: Literal["end", "restart"] = "end"
+    """What a pit does to whoever arrives: it ends the episode, or leads back to the start (CliffWalking's cliff)."""
     vocabulary: int | None = Field(default=None, le=MAX_STATES)
     """Number of symbols; ``n_states`` where absent."""
 
@@ -75,83 +67,19 @@ class GridworldParameters(Payoffs):
             raise ValueError(f"reach over 1 needs a line, rows = 1, got reach = {self.reach} and rows = {self.rows}")
         if self.reach >= self.n_states:
             raise ValueError(f"reach must be under n_states = {self.n_states}, got {self.reach}; lower it")
+        if self.pits == "restart" and self.start != "fixed":
+            raise ValueError(
+                f'pits = "restart" leads to one start state, got start = {self.start!r}; set it to "fixed"'
+            )
         return self
 
-
-@kernel
-def draw_moves(rng, n_actions, line, reach):
-    """Return a move for each action, int64 (n_actions,): directions and STAY, or, on a line, signed lengths and 0.
-
-    A line has moves to both sides. Actions beyond the different moves stay or repeat a move, a coin each.
-    """
-    if line:
-        different = np.concatenate((np.arange(-reach, 0), np.arange(1, reach + 1)))
-        stay = 0
-    else:
-        different = np.arange(4)
-        stay = STAY
-    shuffle(rng, different)
-    if line:
-        # one to the left first, one to the right second
-        for place, sign in ((0, -1), (1, 1)):
-            for i in range(place, different.shape[0]):
-                if different[i] * sign > 0:
-                    different[place], different[i] = different[i], different[place]
-                    break
-    moves = np.empty(n_actions, dtype=np.int64)
-    for a in range(n_actions):
-        if a < different.shape[0]:
-            moves[a] = different[a]
-        else:
-            moves[a] = stay if uniform(rng) < 0.5 else different[below(rng, different.shape[0])]
-    shuffle(rng, moves)
-    return moves
-
-
-@kernel
-def write_moves(cells, rows, columns, moves, slip, terminal, row_start, successor, probability, cumulative):
-    """Write the transition rows of a grid: intended move with 1 - slip, each of its two slips with slip / 2."""
-    state_of, cell_of = np.empty(cells.shape[0], dtype=np.int64), np.empty(cells.shape[0], dtype=np.int64)
-    n = 0
-    for cell in range(cells.shape[0]):
-        state_of[cell] = -1
-        if cells[cell] == FREE:
-            state_of[cell], cell_of[n] = n, cell
-            n += 1
-    outcomes, chances = np.empty(3, dtype=np.int64), np.empty(3)
-    end = 0
-    for s in range(n):
-        for a in range(moves.shape[0]):
-            if not terminal[s]:
-                chances[0], chances[1], chances[2] = 1.0 - slip, 0.5 * slip, 0.5 * slip
-                for i in range(3):
-                    if rows == 1:
-                        to = cell_of[s]
-                        if moves[a] != 0:
-                            to += moves[a] + (0, -1, 1)[i]
-                        to = min(max(to, 0), columns - 1)
-                    elif moves[a] == STAY:
-                        to = cell_of[s]
-                    else:
-                        to = neighbour(cell_of[s], (moves[a] + (0, 1, 3)[i]) % 4, rows, columns)
-                    outcomes[i] = state_of[to] if state_of[to] >= 0 else s
-                end = write_row(outcomes, chances, 3, end, successor, probability, cumulative)
-            row_start[s * moves.shape[0] + a + 1] = end
-
-
-@kernel
-def mark(cells, terminal, goal):
-    """Return a copy of ``cells`` with goal and pits of the states marked in it."""
-    shown = cells.copy()
-    s = 0
-    for cell in range(cells.shape[0]):
-        if cells[cell] == FREE:
-            if s == goal:
-                shown[cell] = GOAL
-            elif terminal[s]:
-                shown[cell] = PIT
-            s += 1
-    return shown
+    @model_serializer(mode="wrap")
+    def _dump(self, dump: Callable[[Any], dict[str, Any]]) -> dict[str, Any]:
+        """Leave ``pits`` out where it is the default: so were worlds described before it was a setting."""
+        values = dump(self)
+        if values.get("pits") == "end":
+            del values["pits"]
+        return values
 
 
 @kernel
@@ -166,6 +94,7 @@ def draw_grid(
     kind,
     pit_share,
     start_uniform,
+    restart,
     reward_scale,
     min_gap,
     kept_sizes,
@@ -185,7 +114,8 @@ def draw_grid(
     probability, cumulative, reward = np.empty(most), np.empty(most), np.empty(most)
     pay, terminal = np.empty(n), np.empty(n, dtype=np.bool_)
     starts = np.empty(n, dtype=np.int32)
-    found, count, height, width = False, 0, 0, 0
+    pits = np.zeros(n, dtype=np.bool_)
+    found, count, height, width, start = False, 0, 0, 0, -1
     shown = np.empty(0, dtype=np.uint8)
     for _ in range(candidates):
         height, width, cells = draw_walls(rng, n, rows, wall_share)
@@ -193,12 +123,18 @@ def draw_grid(
         moves = draw_moves(rng, n_actions, height == 1, reach)
         shown = mark(cells, terminal, goal)
         verdict = EVALUATION_MAP
-        if not is_one_of(shown, height, width, kept_sizes, kept_maps):
+        if restart:
+            start = _draw_start(rng, terminal, goal, pits)
+        if restart and start < 0:
+            verdict = UNREACHABLE
+        elif not is_one_of(shown, height, width, kept_sizes, kept_maps):
             write_moves(cells, height, width, moves, slip, terminal, row_start, successor, probability, cumulative)
             for k in range(row_start[-1]):
                 reward[k] = pay[successor[k]] - cost
+            if restart:
+                lead_back(pits, start, row_start, successor, probability, cumulative, reward)
             verdict, count = screen(
-                rng, row_start, successor, probability, reward, terminal, n_actions, goal, -1, start_uniform,
+                rng, row_start, successor, probability, reward, terminal, n_actions, goal, start, start_uniform,
                 reward_scale, min_gap, starts,
             )  # fmt: skip
         if verdict == ACCEPTED:
@@ -210,6 +146,23 @@ def draw_grid(
         found, height, width, shown, row_start, successor[:k].copy(), probability[:k].copy(), cumulative[:k].copy(),
         reward[:k].copy(), terminal, starts[:count].copy(),
     )  # fmt: skip
+
+
+@kernel
+def _draw_start(rng, terminal, goal, pits):
+    """Turn terminal states but the goal into ``pits`` that end nothing; return one of the others, -1 if none."""
+    free = 0
+    for s in range(pits.shape[0]):
+        pits[s] = terminal[s] and s != goal
+        terminal[s] = terminal[s] and s == goal
+        if not pits[s] and s != goal:
+            free += 1
+    if free == 0:
+        return -1
+    start = below(rng, pits.shape[0])
+    while pits[start] or start == goal:
+        start = below(rng, pits.shape[0])
+    return start
 
 
 @functools.cache
@@ -236,6 +189,7 @@ def sample(settings: GridworldParameters, seed: int) -> World:
         KINDS.index(settings.reward_kind),
         settings.pit_share,
         settings.start == "uniform",
+        settings.pits == "restart",
         settings.reward_scale or 0.0,
         settings.min_gap,
         *_kept_for_evaluation(),

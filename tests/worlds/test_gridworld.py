@@ -4,7 +4,8 @@ import pytest
 from common.random import generator
 from common.worlds import sample_world
 from common.worlds.grid_layout import evaluation_maps, is_one_of, pack_maps, read_map
-from common.worlds.gridworld import STAY, draw_grid, draw_moves, write_moves
+from common.worlds.grid_moves import STAY, draw_moves, write_moves
+from common.worlds.gridworld import draw_grid
 from common.worlds.payoffs import CHECKS, KINDS
 
 
@@ -87,7 +88,8 @@ def draw_cells(seed, n, kept, kind="goal-with-pits", wall_share=0.0, rows=0, min
     """Return (cells (rows, columns) with goal and pits, dropped by check) of a draw that avoids the maps ``kept``."""
     dropped = np.zeros(len(CHECKS), dtype=np.int64)
     found, height, width, cells, *_ = draw_grid(
-        generator(seed), n, 4, rows, wall_share, 0.0, 1, KINDS.index(kind), 0.3, False, 0.0, min_gap, *pack_maps(kept),
+        generator(seed), n, 4, rows, wall_share, 0.0, 1, KINDS.index(kind), 0.3, False, False, 0.0, min_gap,
+        *pack_maps(kept),
         20_000, dropped,
     )  # fmt: skip
     assert found
