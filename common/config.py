@@ -29,6 +29,9 @@ def recipe_names(folder: Path) -> list[str]:
 def load_recipe(model: type[S], recipe: str, folder: Path, overrides: Sequence[str] = ()) -> S:
     """Read a recipe by name (from ``folder``) or by path and apply ``a.b=value`` overrides.
 
+    A recipe may begin with ``base = "name"``: it then has all settings of that one from ``folder`` that it does not
+    write itself, at the top level.
+
     Args:
         model: The settings class the recipe must satisfy.
         recipe: A shipped name such as ``tiny``, or the path of a TOML file (it ends in ``.toml``).
@@ -38,6 +41,14 @@ def load_recipe(model: type[S], recipe: str, folder: Path, overrides: Sequence[s
     Raises:
         UsageError: The recipe does not exist, is no TOML, or a setting is unknown or ill-typed.
     """
+    values = _read(recipe, folder, ())
+    for override in overrides:
+        _apply_override(values, override)
+    return parse(model, values, f"recipe {recipe!r}")
+
+
+def _read(recipe: str, folder: Path, above: tuple[str, ...]) -> dict[str, Any]:
+    """Return a file's settings over those of its base; ``above`` are the recipes that it is the base of."""
     path = Path(recipe) if recipe.endswith(".toml") else folder / f"{recipe}.toml"
     if not path.is_file():
         raise UsageError(
@@ -48,9 +59,12 @@ def load_recipe(model: type[S], recipe: str, folder: Path, overrides: Sequence[s
         values = tomllib.loads(path.read_text(encoding="utf-8"))
     except tomllib.TOMLDecodeError as error:
         raise UsageError(f"recipe {path} is not valid TOML: {error}; correct that line") from error
-    for override in overrides:
-        _apply_override(values, override)
-    return parse(model, values, f"recipe {recipe!r}")
+    base = values.pop("base", None)
+    if base is None:
+        return values
+    if not isinstance(base, str) or base in (*above, recipe):
+        raise UsageError(f"a recipe's base is the name of another recipe, got {base!r} in {path}; correct it")
+    return {**_read(base, folder, (*above, recipe)), **values}
 
 
 def parse(model: type[S], values: dict[str, Any], what: str) -> S:

@@ -42,19 +42,28 @@ class Synthesis:
 
     def world(self, index: int) -> World:
         """Return the world of sequence ``index``."""
-        return self._world(index)[0]
+        return self._world(self.task(index))[0]
+
+    def task(self, index: int) -> int:
+        """Return the first sequence that has the world of sequence ``index``."""
+        limited = self.recipe.tasks is not None and self.purpose == Purpose.TRAIN
+        return index % self.recipe.tasks if limited and self.recipe.tasks else index
 
     def write(self, index: int, out: Sequences, place: int) -> dict[str, Any]:
         """Write sequence ``index`` to row ``place`` of ``out`` and return its catalog row."""
-        world, rng = self._world(index)
+        task = self.task(index)
+        world, rng = self._world(task)
         changes = float(uniform(rng)) < self.recipe.switch_share
         action_map = draw_action_map(rng, self.recipe.actions, world.n_actions)
-        seeds = [stream_seed(world.seed or 0, stream) for stream in range(_SETTINGS)]
+        seed = derive_seed(self.recipe.seed, self.purpose, index)
+        if index != task:  # the world and how its actions are recorded are the task's, all else is the sequence's
+            changes = float(uniform(generator(stream_seed(seed, _SETTINGS)))) < self.recipe.switch_share
+        seeds = [stream_seed(seed, stream) for stream in range(_SETTINGS)]
         switch = self.recipe.switch_probability if changes else 0.0
         return {"sequence": index, **record(world, self._mixture, switch, seeds, action_map, out, place)}
 
     def _world(self, index: int) -> tuple[World, np.ndarray]:
-        """Return the world and the generator of the sequence's settings, advanced past those of the world.
+        """Return the world of task ``index`` and the generator of its settings, advanced past those of the world.
 
         Settings that no world satisfies (a gap out of reach) are drawn anew and counted in the world's rejections.
 

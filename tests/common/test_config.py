@@ -37,6 +37,29 @@ def test_overrides_reach_nested_settings_and_read_toml_or_strings(folder):
     assert recipe == Whole(name="other", part=Part(steps=7, rate=1.0), parts=(Part(rate=0.2),))
 
 
+def test_a_recipe_may_have_a_base_whose_settings_it_replaces(folder):
+    (folder / "large.toml").write_text('base = "small"\nname = "large"\n[[parts]]\nsteps = 9\n')
+    assert load_recipe(Whole, "large", folder) == Whole(name="large", part=Part(steps=5), parts=(Part(steps=9),))
+    assert load_recipe(Whole, "large", folder, ["parts.0.rate=3.0"]).parts == (Part(rate=3.0, steps=9),)
+    assert load_recipe(Whole, str(folder / "large.toml"), folder).part.steps == 5
+
+
+@pytest.mark.parametrize(
+    ("base", "message"),
+    [
+        ('"tiny"', "unknown recipe 'tiny': known recipes are broken, loop, other, small"),
+        ("3", "got 3 in"),
+        ('"loop"', "got 'loop' in"),
+        ('"other"', "got 'loop' in .*other"),
+    ],
+)
+def test_a_base_that_is_none_is_refused(folder, base, message):
+    (folder / "loop.toml").write_text(f"base = {base}\n")
+    (folder / "other.toml").write_text('base = "loop"\n')
+    with pytest.raises(UsageError, match=message):
+        load_recipe(Whole, "loop", folder)
+
+
 def test_settings_are_frozen():
     with pytest.raises(ValidationError, match="frozen"):
         Part().rate = 0.2  # type: ignore[misc]
