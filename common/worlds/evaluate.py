@@ -9,6 +9,7 @@ policy's own rows costs: about n * back * forward multiplications. No BLAS.
 import numpy as np
 
 from common.kernels import kernel
+from common.worlds.linear import fill
 
 
 @kernel
@@ -18,18 +19,18 @@ def expected_rewards(row_start, probability, reward):
     expected = np.zeros(rows)
     for row in range(rows):
         total = 0.0
-        for k in range(row_start[row], row_start[row + 1]):
+        for k in range(np.uint64(row_start[row]), np.uint64(row_start[row + 1])):
             total += probability[k] * reward[k]
         expected[row] = total
     return expected
 
 
-@kernel
+@kernel(allocates=False)
 def backup(row_start, successor, probability, expected, discount, value, q):
     """Write Q = r + discount P value to q, float64 (n * a,); ``value`` is 0 at terminal states."""
     for row in range(expected.shape[0]):
         total = 0.0
-        for k in range(row_start[row], row_start[row + 1]):
+        for k in range(np.uint64(row_start[row]), np.uint64(row_start[row + 1])):
             total += probability[k] * value[successor[k]]
         q[row] = expected[row] + discount * total
 
@@ -83,27 +84,27 @@ def evaluate_mixture(row_start, successor, probability, expected, terminal, n_ac
 @kernel(inline=True)
 def _widen(successor, terminal, begin, end, s, first, last):
     """Widen the envelope of row s to the live successors in entries begin..end-1."""
-    for k in range(begin, end):
-        j = np.int64(successor[k])
+    low, high = first[s], last[s]
+    for k in range(np.uint64(begin), np.uint64(end)):
+        j = successor[k]
         if not terminal[j]:
-            first[s] = min(first[s], j)
-            last[s] = max(last[s], j)
+            low, high = min(low, np.int64(j)), max(high, np.int64(j))
+    first[s], last[s] = low, high
 
 
 @kernel(inline=True)
 def _unit_row(matrix, n, s, first, last):
-    base = s * n
-    for j in range(base + first, base + last + 1):
-        matrix[j] = 0.0
-    matrix[base + s] = 1.0
+    fill(matrix, s * n + first, last + 1 - first, 0.0)
+    matrix[s * n + s] = 1.0
 
 
 @kernel(inline=True)
 def _add_row(matrix, successor, probability, terminal, begin, end, base, factor):
-    for k in range(begin, end):
-        j = np.int64(successor[k])
+    row = np.uint64(base)
+    for k in range(np.uint64(begin), np.uint64(end)):
+        j = successor[k]
         if not terminal[j]:
-            matrix[base + j] += factor * probability[k]
+            matrix[row + j] += factor * probability[k]
 
 
 @kernel(inline=True)
@@ -113,28 +114,28 @@ def _subtract(matrix, target, source, count, factor):
         matrix[target + j] -= factor * matrix[source + j]
 
 
-@kernel
+@kernel(allocates=False)
 def solve_envelope(matrix, first, last, value):
     """Solve matrix x = value in place; row i has its entries in columns first[i]..last[i] (``last`` grows by fill)."""
     n = value.shape[0]
-    inverse = np.empty(n)
     for i in range(n):
         base = i * n
         total = value[i]
         for k in range(first[i], i):
-            factor = matrix[base + k]
+            factor = matrix[np.uint64(base + k)]
             if factor != 0.0:
-                factor *= inverse[k]
+                factor *= matrix[k * n + k]
                 for j in range(base + last[i] + 1, base + last[k] + 1):
                     matrix[j] = 0.0
                 last[i] = max(last[i], last[k])
                 _subtract(matrix, np.uint64(base + k + 1), np.uint64(k * n + k + 1), np.uint64(last[k] - k), factor)
                 total -= factor * value[k]
         value[i] = total
-        inverse[i] = 1.0 / matrix[base + i]
+        # the pivot's place holds its inverse from here on
+        matrix[base + i] = 1.0 / matrix[base + i]
     for i in range(n - 1, -1, -1):
         total = value[i]
         base = i * n
-        for j in range(i + 1, last[i] + 1):
-            total -= matrix[base + j] * value[j]
-        value[i] = total * inverse[i]
+        for j in range(np.uint64(i + 1), np.uint64(last[i] + 1)):
+            total -= matrix[np.uint64(base) + j] * value[j]
+        value[i] = total * matrix[base + i]

@@ -23,7 +23,7 @@ _SWITCH = 1e-14
 _MOST_ACTIONS = 64
 
 
-@kernel
+@kernel(allocates=False)
 def sweep_values(row_start, successor, probability, expected, terminal, n_actions, discount, policy, value):
     """Improve ``value`` (n,) and ``policy`` (n,) in place by one sweep over states from last to first (Gauss-Seidel).
 
@@ -35,7 +35,7 @@ def sweep_values(row_start, successor, probability, expected, terminal, n_action
             for a in range(n_actions):
                 row = s * n_actions + a
                 total = 0.0
-                for k in range(row_start[row], row_start[row + 1]):
+                for k in range(np.uint64(row_start[row]), np.uint64(row_start[row + 1])):
                     total += probability[k] * value[successor[k]]
                 total = expected[row] + discount * total
                 if total > best:
@@ -81,7 +81,7 @@ def policy_iteration(
     return evaluations
 
 
-@kernel
+@kernel(allocates=False)
 def _improve(q, n_actions, policy):
     """Switch every state to its best action where that is better beyond rounding; return whether any was."""
     scale = 0.0
@@ -98,7 +98,7 @@ def _improve(q, n_actions, policy):
     return changed
 
 
-@kernel
+@kernel(allocates=False)
 def optimal_bits(q, terminal, n_actions, bits):
     """Write to ``bits``, uint64 (n,), bit a set where action a is optimal by the tie rule; 0 at terminal states."""
     for s in range(terminal.shape[0]):
@@ -113,12 +113,29 @@ def optimal_bits(q, terminal, n_actions, bits):
                     bits[s] |= np.uint64(1) << np.uint64(a)
 
 
+@kernel(allocates=False)
+def _take_best(q, terminal, n_actions, policy, value):
+    """Write the greedy policy (n,) and its values (n,), 0 in terminal states."""
+    for s in range(terminal.shape[0]):
+        policy[s], value[s] = 0, 0.0
+        if not terminal[s]:
+            for a in range(1, n_actions):
+                if q[s * n_actions + a] > q[s * n_actions + policy[s]]:
+                    policy[s] = a
+            value[s] = q[s * n_actions + policy[s]]
+
+
 @kernel
 def solve_discounts(row_start, successor, probability, expected, terminal, n_actions, discounts, q, bits):
     """Solve for several discounts, each warm-started from the one before: q (D, n * a) float64, bits (D, n) uint64."""
     n = terminal.shape[0]
     policy, value = np.zeros(n, dtype=np.int64), np.zeros(n)
     for d in range(discounts.shape[0]):
+        if discounts[d] == 0.0:
+            q[d] = expected
+            _take_best(q[d], terminal, n_actions, policy, value)
+            optimal_bits(q[d], terminal, n_actions, bits[d])
+            continue
         policy_iteration(
             row_start,
             successor,

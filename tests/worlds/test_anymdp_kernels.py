@@ -7,13 +7,13 @@ from scipy.stats import norm
 from common.random import generator
 from common.worlds.anymdp.acceptance import judge, oracle_earns_less
 from common.worlds.anymdp.ends import draw_starts, draw_terminals
-from common.worlds.anymdp.linear import LANES
 from common.worlds.anymdp.rewards import adjust_bonus, draw_rewards, expected_rewards
 from common.worlds.anymdp.sampler import pack
 from common.worlds.anymdp.transitions import clipped_normals, draw_transitions, gaussian, whole_rows
+from common.worlds.linear import LANES
 from common.worlds.returns import episode_return
 from common.worlds.solve import solve
-from common.worlds.world import RewardTable, World
+from common.worlds.world import NEVER_DRAWN, RewardTable, World
 
 
 class Candidate:
@@ -94,6 +94,20 @@ def test_clipped_normals_have_their_distribution():
     for point in (0.1, 0.3, 0.5, 0.7, 0.9, 0.999999):
         assert abs((x <= point).mean() - norm.cdf(point)) < 5.0 * 0.5 / np.sqrt(draws)
     assert x.min() == 0.1 and x.max() == 1.0
+
+
+def test_rows_leave_out_only_what_is_never_drawn():
+    rng, dropped = generator(5), 0
+    for candidate in (Candidate(rng, 60, 4) for _ in range(10)):
+        whole, cores = whole_rows(candidate.before, 4, candidate.terminal).reshape(240, 60), np.zeros((240, 60))
+        base, core, first, last = candidate.cores
+        for index in range(240):
+            cores[index, first[index] : last[index]] = core[base[index] + first[index] : base[index] + last[index]]
+        np.testing.assert_allclose(whole.sum(axis=1), np.repeat(~candidate.terminal, 4), rtol=0.0, atol=1e-14)
+        np.testing.assert_allclose(cores[cores > 0.0], whole[cores > 0.0], rtol=1e-14)
+        assert whole[cores == 0.0].max() < NEVER_DRAWN
+        dropped += ((whole > 0.0) & (cores == 0.0)).sum()
+    assert dropped > 1000
 
 
 @pytest.mark.parametrize("sigma", [0.2, 0.7, 1.6])

@@ -11,8 +11,8 @@ import numpy as np
 
 from common.kernels import kernel
 from common.maths import exp, log
-from common.worlds.anymdp.linear import LANES, add_scaled, fill
 from common.worlds.anymdp.values import action_value, optimal_values, uniform_chain, uniform_values
+from common.worlds.linear import LANES, add_scaled, fill
 
 LEAST_GAIN = 2.0
 LEAST_GINI = 0.7
@@ -90,7 +90,7 @@ def _judge_visits(n_actions, cap, start, terminal, base, core, first, last, poli
     return verdict
 
 
-@kernel
+@kernel(allocates=False)
 def _judge_spread(p, doubt):
     """Return the verdict on every distribution within ``doubt`` of ``p`` (sum of absolute differences), or _UNCERTAIN.
 
@@ -118,7 +118,7 @@ def _judge_spread(p, doubt):
     return ACCEPTED if margin > 0.0 else LOW_ENTROPY
 
 
-@kernel
+@kernel(allocates=False)
 def _advance_greedy(n_actions, start, terminal, base, core, first, last, policy, now, later):
     """Write where one step of the policy leads from ``now`` (n,); terminal states lead to ``start``, if that is given.
 
@@ -137,7 +137,7 @@ def _advance_greedy(n_actions, start, terminal, base, core, first, last, policy,
         later[s] += ended * start[s]
 
 
-@kernel
+@kernel(allocates=False)
 def _advance_chain(terminal, table, begin, end, now, later):
     """Write where one step of ``uniform_chain`` leads from ``now`` (n,); the mass of terminal states is lost."""
     n = now.shape[0]
@@ -147,7 +147,7 @@ def _advance_chain(terminal, table, begin, end, now, later):
             add_scaled(later, begin[s], table, s * n + begin[s], end[s] + 1 - begin[s], now[s])
 
 
-@kernel
+@kernel(allocates=False)
 def _moved(x, y):
     total = 0.0
     for i in range(x.shape[0]):
@@ -155,7 +155,7 @@ def _moved(x, y):
     return total
 
 
-@kernel
+@kernel(allocates=False)
 def _entropy(p):
     total = 0.0
     for i in range(p.shape[0]):
@@ -186,20 +186,42 @@ def oracle_earns_less(n_actions, cap, start, terminal, base, core, first, last, 
     blind[: start.shape[0]] = start
     lead = 0.0
     for left in range(np.int64(math.ceil(cap)), 0, -1):
-        gain = _product(now, paid) - _product(blind, paid_blind)
-        lead += gain
+        gain_best, gain_blind = _product(now, paid), _product(blind, paid_blind)
+        lead += gain_best - gain_blind
         _advance_greedy(n_actions, nowhere, terminal, base, core, first, last, policy, now, later)
         _advance_chain(terminal, table, begin, end, blind, blind_later)
         if left % _EVERY == 0:
-            # k steps on, gain differs by at most k times what one step moves, times the largest reward
-            doubt = _moved(now, later) * largest + _moved(blind, blind_later) * largest_blind
-            if abs(lead + (left - 1) * gain) > 0.5 * left * left * doubt:
-                return lead + (left - 1) * gain < 0.0
+            ahead, doubt = _still_to_come(now, later, gain_best, left)
+            ahead_blind, doubt_blind = _still_to_come(blind, blind_later, gain_blind, left)
+            if abs(lead + ahead - ahead_blind) > doubt * largest + doubt_blind * largest_blind:
+                return lead + ahead - ahead_blind < 0.0
         now, later, blind, blind_later = later, now, blind_later, blind
     return lead < 0.0
 
 
-@kernel
+@kernel(allocates=False)
+def _still_to_come(now, later, gain, left):
+    """Return the sum of gains in the ``left - 1`` steps after one that gained ``gain``, and how far off it may be.
+
+    Gains shrink as the mass does in this step. k steps on, the distribution is off by at most k times the sum of
+    absolute differences between ``later`` and ``now`` so shrunk; the second value is the sum of that over the steps.
+    """
+    before, after = 0.0, 0.0
+    for i in range(now.shape[0]):
+        before += now[i]
+        after += later[i]
+    kept = min(after / before, 1.0) if before > 0.0 else 0.0
+    off = 0.0
+    for i in range(now.shape[0]):
+        off += abs(later[i] - kept * now[i])
+    total = 0.0
+    for _ in range(left - 1):
+        gain *= kept
+        total += gain
+    return total, 0.5 * left * left * off
+
+
+@kernel(allocates=False)
 def _product(x, y):
     total = 0.0
     for i in range(x.shape[0]):

@@ -12,7 +12,7 @@ START_RANKS = 3
 _LEAST_START = 1e-10
 
 
-@kernel
+@kernel(allocates=False)
 def draw_starts(rng, start):
     """Fill ``start`` (START_RANKS,) float64 with the probability of starting in each rank; some are 0."""
     total = 0.0
@@ -26,7 +26,7 @@ def draw_starts(rng, start):
         start[s] /= total
 
 
-@kernel
+@kernel(allocates=False)
 def draw_terminals(rng, start, terminal):
     """Fill ``terminal`` (n,) bool with pitfalls and goal; return whether the last state is a terminal goal."""
     n = terminal.shape[0]

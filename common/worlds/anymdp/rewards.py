@@ -9,8 +9,8 @@ import numpy as np
 from common.kernels import kernel
 from common.maths import cos, sin, square_root
 from common.random import below, between, exponential, normal, uniform
-from common.worlds.anymdp.linear import dot
 from common.worlds.anymdp.values import optimal_values
+from common.worlds.linear import dot
 
 DISCOUNT = 0.99
 """The bonus is adjusted to values at this discount."""
@@ -53,7 +53,7 @@ def draw_rewards(rng, n_actions, terminal, goal_ends, mean, noise, mean_next, no
                 noise[index] = 0.3 * cost * max(normal(rng), 0.0)
 
 
-@kernel
+@kernel(allocates=False)
 def _draw_potential(rng, n, potential):
     """Add a random sum of sinusoids of s / (2n) to ``potential`` (n,), in three of four worlds nothing."""
     base = 0.0
@@ -75,7 +75,7 @@ def _draw_potential(rng, n, potential):
             potential[s] += along_sin * sin(x) + along_cos * cos(x)
 
 
-@kernel
+@kernel(allocates=False)
 def _draw_position(rng, n, terminal, mean_next, noise_next):
     """Write the reward that grows with the rank reached and its noise; both are 0 at terminal states."""
     base = exponential(rng, 0.2)
@@ -91,7 +91,7 @@ def _draw_position(rng, n, terminal, mean_next, noise_next):
             noise_next[s] = 0.0
 
 
-@kernel
+@kernel(allocates=False)
 def _draw_step(rng, n, terminal, goal_ends):
     """Return the reward of every step: at most 0 where a goal ends episodes, at least 0 where only pitfalls do."""
     if goal_ends:
@@ -102,7 +102,7 @@ def _draw_step(rng, n, terminal, goal_ends):
     return 0.0
 
 
-@kernel
+@kernel(allocates=False)
 def expected_rewards(n_actions, terminal, base, core, first, last, mean, mean_next, expected, pit, goal):
     """Average the reward over successors, apart from the bonus.
 
@@ -191,7 +191,7 @@ def adjust_bonus(
     return False
 
 
-@kernel
+@kernel(allocates=False)
 def add_bonus(terminal, bonus, mean_next):
     """Add the bonus of ``adjust_bonus`` to the part of the mean that depends on s'."""
     n = terminal.shape[0]

@@ -14,7 +14,7 @@ import numpy as np
 from common.kernels import kernel
 from common.maths import exp
 from common.random import below, between, exponential, uniform
-from common.worlds.anymdp.linear import LANES, add_scaled, fill
+from common.worlds.linear import LANES, add_scaled, fill
 
 NEGLIGIBLE = 2.0**-54
 """Entries below this leave the sum of their row as it is and are never drawn by a uniform number of 53 bits."""
@@ -44,8 +44,13 @@ def draw_transitions(rng, n_actions, terminal, base, core, first, last):
         last: (n * n_actions,) int64, out: one past the last.
     """
     n = terminal.shape[0]
-    row, factor, scratch = np.empty(n_actions * n), np.empty(n), np.empty(n, dtype=np.uint64)
-    low, high, scale = np.empty(n_actions, dtype=np.int64), np.empty(n_actions, dtype=np.int64), np.empty(n_actions)
+    row, factor, mean, scratch = np.empty(n_actions * n), np.empty(n), np.empty(n), np.empty(n, dtype=np.uint64)
+    low, high, order = (
+        np.empty(n_actions, dtype=np.int64),
+        np.empty(n_actions, dtype=np.int64),
+        np.empty(n_actions, dtype=np.int64),
+    )
+    centre, scale = np.empty(n_actions), np.empty(n_actions)
     # a base must not be negative, and first < n
     place = n
     for s in range(n):
@@ -53,7 +58,9 @@ def draw_transitions(rng, n_actions, terminal, base, core, first, last):
             for index in range(s * n_actions, (s + 1) * n_actions):
                 base[index], first[index], last[index] = place - s, s, s
             continue
-        start, end = _draw_state(rng, s, n_actions, terminal, _VANISHED, row, low, high, scale, factor, scratch)
+        start, end = _draw_state(
+            rng, s, n_actions, terminal, _VANISHED, row, low, high, scale, factor, mean, centre, order, scratch
+        )
         for a in range(n_actions):
             index, shift = s * n_actions + a, a * (end - start)
             i, j = low[a], high[a]
@@ -79,30 +86,37 @@ def whole_rows(rng, n_actions, terminal):
     """
     n = terminal.shape[0]
     dense = np.zeros((n, n_actions, n))
-    row, factor, scratch = np.empty(n_actions * n), np.empty(n), np.empty(n, dtype=np.uint64)
-    low, high, scale = np.empty(n_actions, dtype=np.int64), np.empty(n_actions, dtype=np.int64), np.empty(n_actions)
+    row, factor, mean, scratch = np.empty(n_actions * n), np.empty(n), np.empty(n), np.empty(n, dtype=np.uint64)
+    low, high, order = (
+        np.empty(n_actions, dtype=np.int64),
+        np.empty(n_actions, dtype=np.int64),
+        np.empty(n_actions, dtype=np.int64),
+    )
+    centre, scale = np.empty(n_actions), np.empty(n_actions)
     for s in range(n):
         if not terminal[s]:
             start, end = _draw_state(
-                rng, s, n_actions, terminal, _VANISHED_FROM_SIGHT, row, low, high, scale, factor, scratch
-            )
+                rng, s, n_actions, terminal, _VANISHED_FROM_SIGHT, row, low, high, scale, factor, mean, centre, order,
+                scratch,
+            )  # fmt: skip
             for a in range(n_actions):
                 for j in range(end - start):
                     dense[s, a, start + j] = row[a * (end - start) + j] * (scale[a] * factor[j])
     return dense
 
 
-@kernel
-def _draw_state(rng, s, n_actions, terminal, vanished, row, low, high, scale, factor, scratch):
+@kernel(allocates=False)
+def _draw_state(
+    rng, s, n_actions, terminal, vanished, row, low, high, scale, factor, mean, centre, order, scratch
+):  # fmt: skip
     """Draw the rows of one live state; return its band, [start, end).
 
     The probability of rank start + j is row[a * (end - start) + j] * scale[a] * factor[j] for j in [low[a], high[a]),
-    and 0 elsewhere. ``factor`` (n,) float64 and ``scratch`` (n,) uint64 are used up.
+    and 0 elsewhere. ``mean`` (n,), ``centre`` (a,), ``order`` (a,) int64 and ``scratch`` (n,) uint64 are to work in.
     """
     n = terminal.shape[0]
     start, end = _band(rng, n, s, terminal)
     width = end - start
-    mean, centre = np.empty(width), np.empty(n_actions)
     clipped_normals(rng, mean, width, scratch)
     mean[s - start] *= 0.0 if s == n - 1 else 0.5
     sigma = min(max(exponential(rng, 1.0), 0.2), 1.6)
@@ -113,16 +127,7 @@ def _draw_state(rng, s, n_actions, terminal, vanished, row, low, high, scale, fa
         centre[a] = between(rng, start - 1.0, end)
         low[a], high[a] = gaussian(row, a * width, width, centre[a] - start, precision, bend, vanished)
         add_scaled(factor, low[a], row, a * width + low[a], high[a] - low[a], 1.0)
-    for j in range(width):
-        if factor[j] < _UNCLAIMED:
-            nearest = 0
-            for a in range(1, n_actions):
-                if abs(centre[a] - (start + j)) < abs(centre[nearest] - (start + j)):
-                    nearest = a
-            claimed = nearest * width + j
-            factor[j] += 1.0 - row[claimed]
-            row[claimed] = 1.0
-            low[nearest], high[nearest] = min(low[nearest], j), max(high[nearest], j + 1)
+    _claim(row, width, centre, order, start, low, high, factor)
     # the share of every action at rank j is its weight over the sum of weights, times the mean
     for j in range(np.uint64(width)):
         factor[j] = mean[j] / factor[j]
@@ -134,7 +139,30 @@ def _draw_state(rng, s, n_actions, terminal, vanished, row, low, high, scale, fa
     return start, end
 
 
-@kernel
+@kernel(allocates=False)
+def _claim(row, width, centre, order, start, low, high, total):
+    """Give the ranks that no action weighs enough (``total`` under 1e-10) to the nearest one, with weight 1."""
+    nearest = 0
+    for i in range(order.shape[0]):
+        k = i
+        order[i] = i
+        while k > 0 and centre[order[k - 1]] > centre[order[k]]:
+            order[k - 1], order[k] = order[k], order[k - 1]
+            k -= 1
+    for j in range(width):
+        if total[j] < _UNCLAIMED:
+            rank = np.float64(start + j)
+            while nearest + 1 < order.shape[0] and (
+                abs(centre[order[nearest + 1]] - rank) < abs(centre[order[nearest]] - rank)
+            ):
+                nearest += 1
+            a = order[nearest]
+            total[j] += 1.0 - row[a * width + j]
+            row[a * width + j] = 1.0
+            low[a], high[a] = min(low[a], j), max(high[a], j + 1)
+
+
+@kernel(allocates=False)
 def _band(rng, n, s, terminal):
     """Return the interval of ranks that ``s`` can move to."""
     lowest = max(0, s - max(2, n // 2 + 1))
@@ -151,7 +179,7 @@ def _band(rng, n, s, terminal):
     return start, end
 
 
-@kernel
+@kernel(allocates=False)
 def clipped_normals(rng, x, count, between_ends):
     """Fill the first ``count`` of ``x`` with standard normals clipped to [.1, 1]; ``between_ends`` (n,) is scratch.
 
@@ -174,7 +202,7 @@ def clipped_normals(rng, x, count, between_ends):
                 break
 
 
-@kernel
+@kernel(allocates=False)
 def gaussian(row, offset, width, centre, precision, bend, vanished):
     """Write exp(-(centre - j)^2 * precision) to row[offset + j], j in [0, width), outwards from the nearest.
 

@@ -8,8 +8,8 @@ rows are those of ``transitions``; entries outside of their stretches are taken 
 import numpy as np
 
 from common.kernels import kernel
-from common.worlds.anymdp.linear import add_scaled, dot, fill
 from common.worlds.evaluate import solve_envelope
+from common.worlds.linear import add_scaled, dot, fill
 
 _ROUNDS = 1000
 _GAIN = 1e-11
@@ -39,20 +39,28 @@ def optimal_values(n_actions, discount, sweeps, terminal, base, core, first, las
     for _ in range(sweeps):
         _improve(n_actions, discount, terminal, base, core, first, last, reward, value, policy, True)
     for _ in range(_ROUNDS):
-        for s in range(n):
-            begin[s], end[s], value[s] = s, s, 0.0
-            if terminal[s]:
-                table[s * n + s] = 1.0
-                continue
-            index = s * n_actions + policy[s]
-            begin[s], end[s], value[s] = min(s, first[index]), max(s, last[index] - 1), reward[index]
-            fill(table, s * n + begin[s], end[s] + 1 - begin[s], 0.0)
-            for j in range(first[index], last[index]):
-                table[s * n + j] = 0.0 if terminal[j] else -discount * core[base[index] + j]
-            table[s * n + s] += 1.0
+        _write_system(n_actions, discount, terminal, base, core, first, last, reward, policy, table, begin, end, value)
         solve_envelope(table, begin, end, value[:n])
         if not _improve(n_actions, discount, terminal, base, core, first, last, reward, value, policy, False):
             break
+
+
+@kernel(allocates=False)
+def _write_system(n_actions, discount, terminal, base, core, first, last, reward, policy, table, begin, end, value):
+    """Write the rows of I - discount P of a policy, their envelope, and its rewards to ``value``."""
+    n = terminal.shape[0]
+    for s in range(n):
+        begin[s], end[s], value[s] = s, s, 0.0
+        if terminal[s]:
+            table[s * n + s] = 1.0
+            continue
+        index = s * n_actions + policy[s]
+        begin[s], end[s], value[s] = min(s, first[index]), max(s, last[index] - 1), reward[index]
+        fill(table, s * n + begin[s], end[s] + 1 - begin[s], 0.0)
+        row, shift = np.uint64(s * n), np.uint64(base[index])
+        for j in range(np.uint64(first[index]), np.uint64(last[index])):
+            table[row + j] = 0.0 if terminal[j] else -discount * core[shift + j]
+        table[s * n + s] += 1.0
 
 
 @kernel
@@ -69,7 +77,7 @@ def uniform_values(n_actions, discount, terminal, base, core, first, last, rewar
     solve_envelope(table, begin, end, value[:n])
 
 
-@kernel
+@kernel(allocates=False)
 def uniform_chain(n_actions, factor, terminal, base, core, first, last, reward, table, begin, end, paid):
     """Write the uniform policy's transitions times ``factor``, and its rewards.
 
@@ -89,14 +97,14 @@ def uniform_chain(n_actions, factor, terminal, base, core, first, last, reward, 
             add_scaled(table, s * n + low, core, base[index] + low, count, factor * share)
 
 
-@kernel
+@kernel(inline=True)
 def action_value(index, discount, base, core, first, last, reward, value):
     """Return the reward of row ``index`` and the discounted value that follows."""
     low = first[index]
     return reward[index] + discount * dot(core, base[index] + low, value, low, last[index] - low)
 
 
-@kernel
+@kernel(allocates=False)
 def _improve(n_actions, discount, terminal, base, core, first, last, reward, value, policy, update):
     """Make the policy greedy, if ``update`` the values too (in place, last rank first); return whether it changed."""
     n = terminal.shape[0]
