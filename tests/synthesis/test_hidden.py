@@ -22,6 +22,11 @@ from datagen.work import make_shard
 
 POMDP = {"family": "pomdp", "parameters": {"n_states": [8, 12], "n_actions": [2, 5], "n_observations": [4, 16]}}
 GARNET = {"family": "garnet", "parameters": {"n_states": [4, 12], "n_actions": [2, 4]}}
+OTHERS = [
+    {"family": "gridworld", "parameters": {"n_states": [4, 16], "n_actions": [2, 5]}},
+    {"family": "anymdp", "parameters": {"n_states": [8, 16]}, "weight": 0.5},
+    {"family": "bandit", "parameters": {"n_actions": [2, 5]}, "weight": 0.5},
+]
 MACRO = {"family": "multi-token-pomdp", "parameters": {"n_states": [8, 12], "n_actions": 3, "n_observations": 16}}
 
 
@@ -45,7 +50,8 @@ def recipe(*families, **changes):
 
 @pytest.fixture(scope="module")
 def mixed() -> Recipe:
-    return recipe(POMDP, GARNET)
+    """All families of one token, by weight, with ranges, most worlds smaller than the vocabulary."""
+    return recipe({**POMDP, "weight": 2.0}, GARNET, *OTHERS)
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +60,7 @@ def macro() -> Recipe:
 
 
 def check(batch, wanted, index):
-    """Assert what holds for a sequence of any family."""
+    """Assert what holds for a sequence of any family; return whether it hides its state."""
     world, row = world_at(wanted, index), batch.rows[index]
     state, stored, tag = batch.state[index], batch.stored_state[index], batch.tag[index]
     breaks = np.isin(tag, (Tag.TERMINATED, Tag.TRUNCATED))
@@ -85,10 +91,12 @@ def check(batch, wanted, index):
 
 
 def test_states_are_stored_and_labels_are_theirs(mixed, macro):
-    batch = generate(mixed, 0, 30)
+    batch = generate(mixed, 0, 40)
     assert batch.stored_state.dtype == np.uint8
-    hidden = [check(batch, mixed, i) for i in range(30)]
-    assert 5 < sum(hidden) < 25
+    hidden = [check(batch, mixed, i) for i in range(40)]
+    assert 5 < sum(hidden) < 30
+    assert {row["family"] for row in batch.rows} == {"pomdp", "garnet", "gridworld", "anymdp", "bandit"}
+    assert {row["n_a"] for row in batch.rows} == {2, 3, 4, 5}
     batch = generate(macro, 0, 8)
     assert batch.observation.shape == (8, 120, 4)
     assert all(check(batch, macro, i) for i in range(8))
