@@ -21,7 +21,10 @@ _COMMANDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "verify": ("check a dataset, and print the one digest of its data", ("python -m datagen verify data/tiny --json",)),
     "bench": (
         "measure the generator on this machine, one thread",
-        ("python -m datagen bench --states 16,128 --actions 5 --json",),
+        (
+            "python -m datagen bench --states 16,128 --actions 5 --json",
+            "python -m datagen bench --states 16 --xenoverse ~/xenoverse/bin/python",
+        ),
     ),
 }
 
@@ -62,9 +65,12 @@ def _parser() -> argparse.ArgumentParser:
     parsers["status"].add_argument("--watch", action="store_true", help="again every two seconds until it is complete")
     parsers["verify"].add_argument("--quick", action="store_true", help="compare stored bytes only, decode nothing")
     parsers["bench"].add_argument(
-        "--states", type=_counts, default=[16, 32, 64, 128], help="numbers of states, with commas"
+        "--states", type=_counts, default=[16, 32, 64, 128, 256, 512], help="numbers of states, with commas"
     )
     parsers["bench"].add_argument("--actions", type=_count, default=5, help="number of actions")
+    parsers["bench"].add_argument(
+        "--xenoverse", metavar="PYTHON", help="measure xenoverse beside it, in this Python (default: where installed)"
+    )
     for name in ("plan", "status", "verify", "bench"):
         parsers[name].add_argument("--json", action="store_true", help="print the facts as JSON")
     return top
@@ -132,9 +138,14 @@ def _verify(options: argparse.Namespace) -> int:
 
 
 def _bench(options: argparse.Namespace) -> None:
-    from datagen.bench import bench, table
+    from datagen.bench import LENGTH, bench, check, table
+    from datagen.comparison import compare, find
 
+    check(options.states, options.actions)
+    where = find(options.xenoverse)
     results = bench(options.states, options.actions)
+    if where:
+        results["xenoverse"] = compare(where, results, LENGTH)
     if options.json:
         cli.print_json(results)
     else:

@@ -1,8 +1,11 @@
 """Measures the generator on one thread: worlds sampled, solved and acted in, without storage."""
 
+import math
 import os
 import platform
 import statistics
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from importlib import metadata
@@ -13,69 +16,90 @@ import numpy as np
 
 from common.config import parse
 from common.dataset.schema import DISCOUNTS
+from common.errors import UsageError
 from common.synthesis.generate import generate
 from common.synthesis.labels import reference
-from common.synthesis.recipe import Recipe
+from common.synthesis.recipe import Recipe, load
 from common.worlds import World, sample_world
+from common.worlds.vector import WorldVectorEnv
 
+STATES = (16, 32, 64, 128, 256, 512)
 LENGTH = 8000
 """Rows of a sequence, as in the paper's small datasets."""
-BEHAVIOURS = ("random", "softmax", "least-tried", "q-learning", "oracle", "noisy-oracle", "near-optimal")
-"""All there are, in equal parts."""
+MIXTURE = "dpd"
+"""The recipe whose behaviours act: the released mixture."""
 PARTS = ("sampling", "solving", "rollout")
 REPEATS = 3
 SECONDS = 2.0
 """What a repetition aims to take."""
+GROWTH = (16, 128)
+"""The growth of sampling is fitted over the sizes measured from here to here."""
+ENVIRONMENTS, ENVIRONMENT_STEPS = 1024, 300
+START = """
+from common.synthesis.generate import generate
+from datagen.bench import bench_recipe
+generate(bench_recipe(16, {actions}), 0, 1)
+"""
 
 
 def bench(states: Sequence[int], actions: int, seconds: float = SECONDS) -> dict[str, Any]:
     """Return the machine, and for each number of states the medians of three repetitions.
 
     A repetition makes fresh sequences of ``LENGTH`` rows, each in an AnyMDP world of its own. ``steps_per_second`` is
-    everything: sampling with rejection, four exact solutions, the rollout, catalog rows. ``tasks_per_second`` is
-    sampling alone; ``nanoseconds_per_step`` splits the whole, and rollout is what the other two leave.
+    everything: sampling with rejection, four exact solutions, the rollout of the released mixture, catalog rows.
+    ``tasks_per_second`` is sampling alone; ``nanoseconds_per_step`` splits the whole, and rollout is what the other
+    two leave. All in CPU time, so that other work on the machine counts little. Beside them the exponent by which the
+    time of sampling grows, the steps of the vector environment, and the wall time in which a process of its own,
+    kernels compiled before, makes one sequence.
+
+    Raises:
+        UsageError: A number of states or actions is not one that AnyMDP worlds can have.
     """
-    results = []
-    for n_states in states:
-        recipe = _recipe(n_states, actions)
-        generate(recipe, 0, 1)  # compiles, or loads what was compiled
-        count = max(4, int(seconds / max(_seconds(lambda r=recipe: generate(r, 1, 4)) / 4, 1e-6)))  # type: ignore[misc]
-        rounds = [_measure(recipe, n_states, actions, 8 + index * count, count) for index in range(REPEATS)]
-        median = {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
-        steps = count * LENGTH
-        results.append(
-            {
-                "states": n_states,
-                "actions": actions,
-                "sequences": count,
-                "length": LENGTH,
-                "steps_per_second": steps / median["whole"],
-                "tasks_per_second": count / median["sampling"],
-                "nanoseconds_per_step": {
-                    "sampling": 1e9 * median["sampling"] / steps,
-                    "solving": 1e9 * median["solving"] / steps,
-                    "rollout": 1e9 * (median["whole"] - median["sampling"] - median["solving"]) / steps,
-                },
-            }
-        )
-    return {"machine": machine(), "results": results}
+    recipes = [bench_recipe(n_states, actions) for n_states in states]
+    results = [_result(recipe, n_states, actions, seconds) for recipe, n_states in zip(recipes, states, strict=True)]
+    return {
+        "machine": machine(),
+        "results": results,
+        "sampling_growth_exponent": growth(results),
+        "vector_environment": {"worlds": ENVIRONMENTS, "states": 16, "steps_per_second": _vector_steps(actions)},
+        "second_process_seconds": _start(actions),
+    }
 
 
-def _recipe(n_states: int, actions: int) -> Recipe:
-    return parse(
-        Recipe,
-        {
-            "name": "bench",
-            "sequences": 1,
-            "length": LENGTH,
-            "sequences_per_shard": 1,
-            "vocabulary": n_states,
-            "actions": actions,
-            "families": [{"family": "anymdp", "parameters": {"n_states": n_states, "n_actions": actions}}],
-            "behaviours": [{"kind": kind} for kind in BEHAVIOURS],
+def bench_recipe(n_states: int, actions: int) -> Recipe:
+    """Return the released mixture in AnyMDP worlds of one size.
+
+    Raises:
+        UsageError: There are no such worlds.
+    """
+    settings = {
+        **load(MIXTURE).model_dump(mode="json", exclude={"families"}),
+        "name": "bench",
+        "length": LENGTH,
+        "vocabulary": n_states,
+        "actions": actions,
+        "families": [{"family": "anymdp", "parameters": {"n_states": n_states, "n_actions": actions}}],
+    }
+    return parse(Recipe, settings, f"the benchmark of {n_states} states and {actions} actions")
+
+
+def _result(recipe: Recipe, n_states: int, actions: int, seconds: float) -> dict[str, Any]:
+    generate(recipe, 0, 1)  # compiles, or loads what was compiled
+    count = max(4, int(seconds / max(_seconds(lambda: generate(recipe, 1, 4)) / 4, 1e-6)))
+    rounds = [_measure(recipe, n_states, actions, 8 + index * count, count) for index in range(REPEATS)]
+    median = {key: statistics.median(one[key] for one in rounds) for key in rounds[0]}
+    steps = count * LENGTH
+    return {
+        "states": n_states,
+        "actions": actions,
+        "steps_per_second": steps / median["whole"],
+        "tasks_per_second": count / median["sampling"],
+        "nanoseconds_per_step": {
+            "sampling": 1e9 * median["sampling"] / steps,
+            "solving": 1e9 * median["solving"] / steps,
+            "rollout": 1e9 * (median["whole"] - median["sampling"] - median["solving"]) / steps,
         },
-        "the benchmark's recipe",
-    )
+    }
 
 
 def _measure(recipe: Recipe, n_states: int, actions: int, first: int, count: int) -> dict[str, float]:
@@ -105,10 +129,46 @@ def _solve_all(worlds: Sequence[World]) -> None:
         )
 
 
-def _seconds(work: Callable[[], object]) -> float:
+def growth(results: Sequence[dict[str, Any]]) -> float | None:
+    """Return e of the fit time per task ~ states**e over the sizes in ``GROWTH``; None of fewer than two."""
+    low, high = GROWTH
+    chosen = [row for row in results if low <= row["states"] <= high]
+    if len({row["states"] for row in chosen}) < 2:
+        return None
+    x = [math.log(row["states"]) for row in chosen]
+    y = [-math.log(row["tasks_per_second"]) for row in chosen]
+    return statistics.linear_regression(x, y).slope
+
+
+def _vector_steps(actions: int) -> float:
+    """Return the steps a second of ``ENVIRONMENTS`` worlds in one vector environment, random actions, median of 3."""
+    environments = WorldVectorEnv(family="anymdp", num_envs=ENVIRONMENTS, n_states=16, n_actions=actions)
+    environments.reset(seed=0)
+    chosen = np.random.default_rng(0).integers(0, actions, (ENVIRONMENT_STEPS, ENVIRONMENTS))
+
+    def play() -> None:
+        for action in chosen:
+            environments.step(action)
+
+    play()
+    return chosen.size / statistics.median(_seconds(play) for _ in range(REPEATS))
+
+
+def _start(actions: int) -> float:
+    """Return the seconds in which a fresh process makes a sequence, the kernels being compiled."""
+    command = [sys.executable, "-c", START.format(actions=actions)]
+    root = str(Path(__file__).resolve().parents[1])
+    environment = {**os.environ, "PYTHONPATH": os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])}
+    subprocess.run(command, check=True, env=environment)
     started = time.perf_counter()
-    work()
+    subprocess.run(command, check=True, env=environment)
     return time.perf_counter() - started
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    started = time.process_time()
+    work()
+    return time.process_time() - started
 
 
 def machine() -> dict[str, Any]:
@@ -129,6 +189,18 @@ def _processor() -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "unknown")
 
 
+def check(states: Sequence[int], actions: int) -> None:
+    """Refuse sizes that AnyMDP worlds cannot have, before anything runs.
+
+    Raises:
+        UsageError: There are no such worlds.
+    """
+    if not states:
+        raise UsageError("bench takes at least one number of states, such as --states 16,128")
+    for n_states in states:
+        bench_recipe(n_states, actions)
+
+
 def table(facts: dict[str, Any]) -> str:
     """Return the results as lines of text."""
     known = facts["machine"]
@@ -141,5 +213,20 @@ def table(facts: dict[str, Any]) -> str:
         lines.append(
             f"{row['states']:>6} {row['actions']:>7} {row['steps_per_second'] / 1e6:>9.2f} "
             f"{row['tasks_per_second']:>8,.0f}   " + ", ".join(f"{split[part]:.1f}" for part in PARTS)
+        )
+    if facts["sampling_growth_exponent"] is not None:
+        power = facts["sampling_growth_exponent"]
+        lines.append(f"sampling a task takes time ~ states^{power:.2f} from {GROWTH[0]} to {GROWTH[1]}")
+    vector = facts["vector_environment"]
+    lines.append(
+        f"vector environment: {vector['steps_per_second'] / 1e6:.1f} M steps/s, {vector['worlds']:,} worlds of "
+        f"{vector['states']} states"
+    )
+    lines.append(f"a second process makes its first sequence after {facts['second_process_seconds']:.1f} s")
+    for row in facts.get("xenoverse", {}).get("results", []):
+        lines.append(
+            f"xenoverse {facts['xenoverse']['version']}, {row['states']} states: {row['tasks_per_second']:.2f} tasks/s "
+            f"(here {row['tasks_ratio']:,.0f} times), {row['steps_per_second']:,.0f} steps/s with random actions "
+            f"(here, with oracles and the mixture, {row['steps_ratio']:,.0f} times)"
         )
     return "\n".join(lines)
