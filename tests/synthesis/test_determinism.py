@@ -68,8 +68,10 @@ def test_nothing_of_what_ran_before_is_left(tiny):
 
 
 @pytest.mark.parametrize("garbage", [0xFF, 0x7F])
-def test_memory_is_filled_before_it_is_read(tiny, monkeypatch, garbage):
-    expected = generate(tiny, 40, 30)
+@pytest.mark.parametrize("name", ["tiny", "dpd"])
+def test_memory_is_filled_before_it_is_read(monkeypatch, garbage, name):
+    recipe = load(name, ["length=512"])
+    expected = generate(recipe, 40, 30)
     real = np.empty
 
     def dirty(*arguments, **options):
@@ -78,7 +80,7 @@ def test_memory_is_filled_before_it_is_read(tiny, monkeypatch, garbage):
         return array
 
     monkeypatch.setattr(np, "empty", dirty)
-    batch = generate(tiny, 40, 30)
+    batch = generate(recipe, 40, 30)
     monkeypatch.undo()
     assert_equal(batch, expected)
 
@@ -117,9 +119,18 @@ def golden_digests(maze) -> dict[str, str]:
         "noisy-oracle": behaviour("noisy-oracle", oracle=2),
         "near-optimal": behaviour("near-optimal"),
         "least-tried": behaviour("least-tried"),
+        "model-based": behaviour("model-based", optimism=[0.01, 0.1], gamma=0.95, epsilon=0.1),
+        "model-based-anymdp": behaviour("model-based", preset="anymdp"),
+        "model-based-to-oracle": behaviour("model-based-to-oracle", oracle=1),
+        "noise-distillation": behaviour("noise-distillation", curve="exponential"),
+        "noise-distillation-power": behaviour("noise-distillation", curve="power", until=0.5),
+        "jump-start": behaviour("jump-start", explorer={"kind": "q-learning", "preset": "anymdp"}),
+        "jump-start-model": behaviour("jump-start", explorer={"kind": "model-based"}, curve="power", guided=[1, 2]),
     }
     digests = {name: fingerprint(play(maze, settings, 400, 11, actions=6)) for name, settings in kinds.items()}
     digests["tiny"] = fingerprint(generate(load("tiny"), 0, 48))
+    digests["dpd"] = fingerprint(generate(load("dpd", ["length=2000"]), 0, 12))
+    digests["tasks"] = fingerprint(generate(load("d-large", ["length=500", "tasks=3"]), 0, 9))
     return digests
 
 
