@@ -31,8 +31,8 @@ class WorldBatch:
                 episode ended (``over``), and the next step resets it, whatever the action, and pays 0.
 
         Raises:
-            ValueError: There is no world, or not one seed for each, or a seed is out of range, or some worlds show more
-                tokens than others.
+            ValueError: There is no world, or not one seed for each, or a seed is out of range.
+            UsageError: Some worlds show more tokens than others.
         """
         if not worlds or len(worlds) != len(seeds):
             raise ValueError(
@@ -40,7 +40,7 @@ class WorldBatch:
             )
         shapes = sorted({world.observation_shape for world in worlds})
         if len(shapes) > 1:
-            raise ValueError(
+            raise UsageError(
                 f"worlds of a batch show equally many tokens, got observations of shapes {shapes}; part them"
             )
         self.random = _generators(seeds)

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from common.worlds.dense import checked
 from common.worlds.emission import NOTHING, Emission
 
-PROBABILITY_TOLERANCE = 1e-6
 NEVER_DRAWN = 2.0**-54
 """Entries below this leave their row's sum as it is, and no uniform number of 53 bits falls on them."""
 
@@ -189,15 +189,11 @@ class World:
             max_steps: Episode cap, > 0.
 
         Raises:
-            ValueError: An array breaks one of these rules; the message names rule, value and remedy.
+            UsageError: An array breaks one of these rules; the message names rule, value and remedy.
         """
-        p = np.ascontiguousarray(transition, dtype=np.float64)
-        mean = np.ascontiguousarray(reward, dtype=np.float64)
-        noise = np.ascontiguousarray(reward_noise, dtype=np.float64)
-        starts = np.array(start_states, dtype=np.int32).reshape(-1)
-        start_p = np.array(start_probabilities, dtype=np.float64).reshape(-1)
-        ends = np.array(terminal_states, dtype=np.int64).reshape(-1)
-        _check_dense(p, mean, noise, starts, start_p, ends, max_steps)
+        p, mean, noise, starts, start_p, ends, limit = checked(
+            transition, reward, reward_noise, start_states, start_probabilities, terminal_states, max_steps
+        )
         n, a, _ = p.shape
         terminal = np.zeros(n, dtype=np.bool_)
         terminal[ends] = True
@@ -217,10 +213,10 @@ class World:
             cumulative=_cumulative(probability, row_start),
             reward=mean.reshape(n * a, n)[row, state],
             noise=noise.reshape(n * a, n)[row, state],
-            start_states=starts,
-            start_probabilities=start_p,
+            start_states=starts.astype(np.int32),
+            start_probabilities=start_p.copy(),
             terminal=terminal,
-            max_steps=float(max_steps),
+            max_steps=limit,
             symbol=np.arange(n, dtype=np.uint16),
             vocabulary=n,
             reward_table=RewardTable(mean.copy(), noise.copy()),
@@ -259,47 +255,3 @@ def _cumulative(probability: np.ndarray, row_start: np.ndarray) -> np.ndarray:
             np.cumsum(probability[first:last], out=total[first:last])
             total[last - 1] = 1.0
     return total
-
-
-def _check_dense(
-    p: np.ndarray,
-    mean: np.ndarray,
-    noise: np.ndarray,
-    starts: np.ndarray,
-    start_p: np.ndarray,
-    ends: np.ndarray,
-    max_steps: float,
-) -> None:
-    if p.ndim != 3 or p.shape[0] != p.shape[2] or 0 in p.shape:
-        raise ValueError(f"transition must have shape (n, a, n), got {p.shape}; put P(s'|s,a) at [s, a, s']")
-    n = p.shape[0]
-    for name, array in (("reward", mean), ("reward_noise", noise)):
-        if array.shape != p.shape:
-            raise ValueError(f"{name} must have transition's shape {p.shape}, got {array.shape}")
-    for name, array in (("transition", p), ("reward", mean), ("reward_noise", noise), ("start_probabilities", start_p)):
-        if not np.isfinite(array).all():
-            raise ValueError(f"{name} must be finite; replace its nan and inf entries")
-    for name, states in (("start_states", starts), ("terminal_states", ends)):
-        if states.size and (states.min() < 0 or states.max() >= n):
-            raise ValueError(f"{name} must lie in 0..{n - 1}, got {states.tolist()}")
-    if (p < 0.0).any() or (noise < 0.0).any() or (start_p < 0.0).any():
-        raise ValueError("transition, reward_noise and start_probabilities must not be negative")
-    if starts.size == 0 or starts.shape != start_p.shape or abs(start_p.sum() - 1.0) > PROBABILITY_TOLERANCE:
-        raise ValueError(
-            f"start_probabilities must be one per start state and sum to 1, got {start_p.tolist()} "
-            f"for {starts.tolist()}; normalise them"
-        )
-    if np.isin(starts, ends).any():
-        raise ValueError(f"start states must not be terminal, got {np.intersect1d(starts, ends).tolist()} in both")
-    live = np.ones(n, dtype=bool)
-    live[ends] = False
-    sums = p.sum(axis=2)
-    wrong = np.argwhere(np.abs(sums - live[:, None]) > PROBABILITY_TOLERANCE)
-    if wrong.size:
-        s, a = wrong[0]
-        raise ValueError(
-            f"transition row ({s}, {a}) must sum to {int(live[s])} ({'live' if live[s] else 'terminal'} state), "
-            f"got {sums[s, a]}; normalise live rows and zero terminal ones"
-        )
-    if not (np.isfinite(max_steps) and max_steps > 0):
-        raise ValueError(f"max_steps must be finite and over 0, got {max_steps}")

@@ -53,6 +53,15 @@ def test_arrays_are_read_only():
         world.reward[0] = 1.0
 
 
+def test_what_was_given_stays_the_callers():
+    given = two_states(start_probabilities=np.array([1.0]))
+    world = World.from_dense(**given)
+    for array in (given["transition"], given["reward"], given["start_probabilities"]):
+        array[:] = 0.0
+    assert world.start_probabilities.tolist() == [1.0]
+    assert world.to_dense()["reward"][0, 0].tolist() == [1.0, 2.0]
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -66,7 +75,18 @@ def test_arrays_are_read_only():
         ({"start_states": [1]}, "must not be terminal"),
         ({"start_probabilities": [0.5]}, "sum to 1"),
         ({"terminal_states": [5]}, r"terminal_states must lie in 0\.\.1"),
+        ({"terminal_states": [0.5]}, r"terminal_states must be integers, got .*flatnonzero"),
+        ({"start_states": [True, False]}, "start_states must be integers, got bool"),
+        ({"start_states": []}, "one per start state and sum to 1"),
+        ({"start_probabilities": [0.5, 0.5]}, "one per start state"),
+        ({"start_probabilities": [-1.0]}, "start_probabilities must not be negative, got -1.0; raise"),
+        ({"start_probabilities": ["sure"]}, "must be an array of real numbers, got type"),
+        ({"transition": np.full((2, 2, 2), -0.5)}, "transition must not be negative, got -0.5"),
+        ({"transition": [[1.0], [1.0, 2.0]]}, "transition must be an array of real numbers"),
+        ({"reward": np.zeros((2, 2, 2), dtype=complex)}, "reward must be an array of real numbers, got type complex"),
         ({"max_steps": 0.0}, "max_steps must be finite and over 0"),
+        ({"max_steps": np.inf}, "max_steps must be finite and over 0, got inf; an episode"),
+        ({"max_steps": "many"}, "max_steps must be finite and over 0, got 'many'"),
     ],
 )
 def test_bad_arrays_are_refused_with_the_rule(changes, message):
