@@ -24,14 +24,15 @@ LEAST_SPREAD = 0.01
 """The spread of the estimated rewards is at least this."""
 SMALLEST_CHANGE = 1e-10
 """Changes of a value under this much of the spread are not passed on: below it lie denormals, 20 times slower."""
-_VALUES, _SUM, _SQUARES, _SPREAD, _EDGE_END, _BLOCK_END, _TOUCHED, _STATES = range(8)
+_VALUES, _SUM, _SQUARES, _SPREAD, _EDGES, _BLOCK_END, _TOUCHED, _STATES = range(8)
 _HEAD = 8
-_PER_STATE, _PER_ROW, _EDGE = 4, 7, 5
+_PER_STATE, _PER_ROW, _EDGE = 4, 6, 4
 _PAIRS = 8
 _BLOCK = 1 + 2 * _PAIRS
 # Per state: its place in the sweep's order, the prior of its counts (0 once it was terminal), its newest block of
-# predecessors, how many pairs that holds. Per row: see _row_parts. An edge: successor, next edge of the row, place of
-# its count, sum of rewards, estimated reward. A block: next block, then pairs (row, count).
+# predecessors, how many pairs that holds. Per row: see _row_parts. Per (row, successor): the number of its edge, if it
+# has one. An edge: row * n + successor, place of its count, sum of rewards, estimated reward. A block: next block, then
+# pairs (row, count). What edge a (row, successor) has is never cleared: whether it has one, the edge itself says.
 
 
 def memory_size(n_states: int, n_actions: int, values: int = 1) -> int:
@@ -42,7 +43,7 @@ def memory_size(n_states: int, n_actions: int, values: int = 1) -> int:
         _HEAD
         + _PER_STATE * n_states
         + _PER_ROW * rows
-        + rows * n_states * _EDGE
+        + rows * n_states * (1 + _EDGE)
         + blocks * _BLOCK
         + values * (2 + n_states + 2 * rows)
     )
@@ -64,18 +65,28 @@ def _rows_at(n):
 
 
 @kernel(inline=True)
+def _numbers_at(n, rows):
+    return _rows_at(n) + _PER_ROW * rows
+
+
+@kernel(inline=True)
+def _edges_at(n, rows):
+    return _numbers_at(n, rows) + rows * n
+
+
+@kernel(inline=True)
 def _values_at(n, n_actions):
     rows = n * n_actions
-    return _rows_at(n) + _PER_ROW * rows + rows * n * _EDGE + n * (rows // _PAIRS + 1) * _BLOCK
+    return _edges_at(n, rows) + rows * n * _EDGE + n * (rows // _PAIRS + 1) * _BLOCK
 
 
 @kernel(inline=True)
 def _row_parts(memory, n, rows):
-    """Return (visits, rewards, counts, inverse, root, head, touched), each of the rows (s, a).
+    """Return (visits, rewards, counts, inverse, root, touched), each of the rows (s, a).
 
     Visits start at 1 and are never forgotten; inverse is 1 / (PRIOR n + counts) and root 1 / sqrt(visits), both as of
-    the last sweep; head is the row's newest edge, 0 for none; touched chains the rows visited since the last sweep: 0
-    for those that were not, else 1 + the next one, past the last row at the end.
+    the last sweep; touched chains the rows visited since the last sweep: 0 for those that were not, else 1 + the next
+    one, past the last row at the end.
     """
     first = _rows_at(n)
     return (
@@ -85,7 +96,6 @@ def _row_parts(memory, n, rows):
         memory[first + 3 * rows : first + 4 * rows],
         memory[first + 4 * rows : first + 5 * rows],
         memory[first + 5 * rows : first + 6 * rows],
-        memory[first + 6 * rows : first + 7 * rows],
     )
 
 
@@ -95,11 +105,10 @@ def begin(memory, symbol, n_actions):
     n, rows = symbol.shape[0], symbol.shape[0] * n_actions
     memory[:_HEAD] = 0.0
     memory[_STATES], memory[_SPREAD], memory[_TOUCHED] = n, LEAST_SPREAD, _bits(rows + 1)
-    visits, rewards, counts, inverse, root, head, touched = _row_parts(memory, n, rows)
+    visits, rewards, counts, inverse, root, touched = _row_parts(memory, n, rows)
     visits[:], rewards[:], counts[:], inverse[:], root[:] = 1.0, 0.0, 0.0, 1.0 / (PRIOR * n), 1.0
-    head[:], touched[:] = _bits(0), _bits(0)
-    memory[_EDGE_END] = _rows_at(n) + _PER_ROW * rows
-    memory[_BLOCK_END] = memory[_EDGE_END] + rows * n * _EDGE
+    touched[:] = _bits(0)
+    memory[_BLOCK_END] = _edges_at(n, rows) + rows * n * _EDGE
     for s in range(n):
         memory[_HEAD + s], memory[_HEAD + n + s] = _bits(s), PRIOR
         memory[_HEAD + 2 * n + s], memory[_HEAD + 3 * n + s] = _bits(0), _bits(_PAIRS)
@@ -169,18 +178,15 @@ def count(memory, state, action, reward, next_state, n_actions):
     """Take in one step."""
     n = np.int64(memory[_STATES])
     rows, row = n * n_actions, state * n_actions + action
-    visits, rewards, counts, _, _, head, touched = _row_parts(memory, n, rows)
-    edge = _whole(head[row])
-    while edge != 0 and _whole(memory[edge]) != next_state:
-        edge = _whole(memory[edge + 1])
+    visits, rewards, counts, _, _, touched = _row_parts(memory, n, rows)
+    edge = _edge(memory, row, next_state, n, rows)
     if edge == 0:
-        edge = _new_edge(memory, row, next_state, n)
-        memory[edge + 1], head[row] = head[row], _bits(edge)
-    place = _whole(memory[edge + 2])
+        edge = _new_edge(memory, row, next_state, n, rows)
+    place = _whole(memory[edge + 1])
     memory[place] += 1.0
-    memory[edge + 3] += reward
-    old, new = memory[edge + 4], memory[edge + 3] / (memory[_HEAD + n + state] + memory[place])
-    memory[edge + 4] = new
+    memory[edge + 2] += reward
+    old, new = memory[edge + 3], memory[edge + 2] / (memory[_HEAD + n + state] + memory[place])
+    memory[edge + 3] = new
     memory[_SUM] += new - old
     memory[_SQUARES] += new * new - old * old
     visits[row] += 1.0
@@ -194,11 +200,24 @@ def count(memory, state, action, reward, next_state, n_actions):
         place += 2 + n + 2 * rows
 
 
+@kernel(inline=True)
+def _edge(memory, row, next_state, n, rows):
+    """Return the place of an edge, 0 where there is none yet."""
+    key = row * n + next_state
+    number = _whole(memory[_numbers_at(n, rows) + key])
+    if number < 0 or number >= np.int64(memory[_EDGES]):
+        return np.int64(0)
+    edge = _edges_at(n, rows) + number * _EDGE
+    return edge if _whole(memory[edge]) == key else np.int64(0)
+
+
 @kernel(allocates=False)
-def _new_edge(memory, row, next_state, n):
-    """Return the place of a new edge without visits, known to its successor, not yet to its row."""
-    edge = np.int64(memory[_EDGE_END])
-    memory[_EDGE_END] += _EDGE
+def _new_edge(memory, row, next_state, n, rows):
+    """Return the place of a new edge without visits."""
+    number = np.int64(memory[_EDGES])
+    memory[_EDGES] += 1.0
+    memory[_numbers_at(n, rows) + row * n + next_state] = _bits(number)
+    edge = _edges_at(n, rows) + number * _EDGE
     newest, filled = _HEAD + 2 * n + next_state, _HEAD + 3 * n + next_state
     used = _whole(memory[filled])
     if used == _PAIRS:
@@ -208,8 +227,8 @@ def _new_edge(memory, row, next_state, n):
     place = _whole(memory[newest]) + 1 + 2 * used
     memory[filled] = _bits(used + 1)
     memory[place], memory[place + 1] = _bits(row), 0.0
-    memory[edge], memory[edge + 2] = _bits(next_state), _bits(place + 1)
-    memory[edge + 3], memory[edge + 4] = 0.0, 0.0
+    memory[edge], memory[edge + 1] = _bits(row * n + next_state), _bits(place + 1)
+    memory[edge + 2], memory[edge + 3] = 0.0, 0.0
     return edge
 
 
@@ -221,18 +240,18 @@ def forget_terminal(memory, state, n_actions):
         return
     memory[_HEAD + n + state] = 0.0
     rows = n * n_actions
-    _, rewards, counts, inverse, _, head, _ = _row_parts(memory, n, rows)
+    _, rewards, counts, inverse, _, _ = _row_parts(memory, n, rows)
     sums = _values_at(n, n_actions) + 2 + n + rows
     for row in range(state * n_actions, (state + 1) * n_actions):
         rewards[row], counts[row], inverse[row] = 0.0, 0.0, 0.0
         for v in range(np.int64(memory[_VALUES])):
             memory[sums + v * (2 + n + 2 * rows) + row] = 0.0
-        edge = _whole(head[row])
-        while edge != 0:
-            memory[_SUM] -= memory[edge + 4]
-            memory[_SQUARES] -= memory[edge + 4] * memory[edge + 4]
-            memory[_whole(memory[edge + 2])], memory[edge + 3], memory[edge + 4] = 0.0, 0.0, 0.0
-            edge = _whole(memory[edge + 1])
+        for s in range(n):
+            edge = _edge(memory, row, s, n, rows)
+            if edge != 0:
+                memory[_SUM] -= memory[edge + 3]
+                memory[_SQUARES] -= memory[edge + 3] * memory[edge + 3]
+                memory[_whole(memory[edge + 1])], memory[edge + 2], memory[edge + 3] = 0.0, 0.0, 0.0
 
 
 @kernel(allocates=False)
@@ -240,7 +259,7 @@ def sweep(memory, n_actions):
     """At an episode's end: estimate transitions, rewards and their spread anew; sweep every value function once."""
     n = np.int64(memory[_STATES])
     rows = n * n_actions
-    visits, _, counts, inverse, root, _, touched = _row_parts(memory, n, rows)
+    visits, _, counts, inverse, root, touched = _row_parts(memory, n, rows)
     row = _whole(memory[_TOUCHED]) - 1
     while row < rows:
         total = n * memory[_HEAD + n + row // n_actions] + counts[row]
@@ -262,7 +281,7 @@ def sweep(memory, n_actions):
 def _sweep_values(memory, place, n, n_actions):
     """Sweep through the states in place; V(s) holds still while the actions of s are updated."""
     rows = n * n_actions
-    _, rewards, _, inverse, _, _, _ = _row_parts(memory, n, rows)
+    _, rewards, _, inverse, _, _ = _row_parts(memory, n, rows)
     gamma, total, smallest = memory[place], memory[place + 1], SMALLEST_CHANGE * memory[_SPREAD]
     values = memory[place + 2 : place + 2 + n]
     q = memory[place + 2 + n : place + 2 + n + rows]
