@@ -5,11 +5,13 @@ import pytest
 import torch
 
 from common.agents import behaviour
+from common.errors import UsageError
 from common.synthesis.generate import generate, play
 from common.synthesis.recipe import Recipe
 from common.worlds import sample_world
 from common.worlds.batch import WorldBatch
 from trainer.agent import Agent, AgentSettings
+from trainer.evaluation.task import Task
 from trainer.loss import Objective, share_of_loss
 from trainer.model import Model, ModelConfig
 from trainer.source import VirtualSource
@@ -90,6 +92,17 @@ def test_the_loss_of_an_observation_is_the_sum_over_its_symbols_and_falls() -> N
         optimiser.step()
         losses.append(float(total.detach()))
     assert losses[-1] < losses[0] - 0.3
+
+
+def test_evaluation_leaves_hidden_worlds_as_they_are() -> None:
+    """Symbols and actions of such a world are random already; its emission must not be lost."""
+    world = sample_world("multi-token-pomdp", seed=4, n_states=8, n_actions=3, n_observations=10, vocabulary=V)
+    met = Task(name="hidden", world=world).relabelled(20, seed=1).world
+    assert met.vocabulary == 20
+    assert met.emission is world.emission
+    assert met.atoms is world.atoms
+    with pytest.raises(UsageError, match="shows 12 symbols and the agent's vocabulary has 8; take an agent"):
+        Task(name="hidden", world=world).relabelled(8, seed=1)
 
 
 @pytest.mark.parametrize("family", ["pomdp", "multi-token-pomdp"])
