@@ -30,6 +30,8 @@ MIXTURE = "dpd"
 """The recipe whose behaviours act: the released mixture."""
 PARTS = ("sampling", "solving", "rollout")
 REPEATS = 3
+WORLDS = 32
+"""So many are made at a time: more would measure how fast the system hands out memory."""
 SECONDS = 2.0
 """What a repetition aims to take."""
 GROWTH = (16, 128)
@@ -104,15 +106,14 @@ def _result(recipe: Recipe, n_states: int, actions: int, seconds: float) -> dict
 
 def _measure(recipe: Recipe, n_states: int, actions: int, first: int, count: int) -> dict[str, float]:
     """Return the seconds of everything, of sampling and of solving for ``count`` tasks."""
-    whole = _seconds(lambda: generate(recipe, first, count))
-    worlds: list[World] = []
-    sampling = _seconds(
-        lambda: worlds.extend(
-            sample_world("anymdp", seed=seed, n_states=n_states, n_actions=actions)
-            for seed in range(first, first + count)
-        )
-    )
-    solving = _seconds(lambda: _solve_all(worlds))
+    sizes = {"n_states": n_states, "n_actions": actions}
+    whole = sampling = solving = 0.0
+    for begin in range(first, first + count, WORLDS):
+        worlds: list[World] = []
+        seeds = range(begin, min(begin + WORLDS, first + count))
+        whole += _seconds(lambda: generate(recipe, seeds.start, len(seeds)))  # noqa: B023
+        sampling += _seconds(lambda: worlds.extend(sample_world("anymdp", seed=s, **sizes) for s in seeds))  # noqa: B023
+        solving += _seconds(lambda: _solve_all(worlds))  # noqa: B023
     return {"whole": whole, "sampling": sampling, "solving": solving}
 
 

@@ -86,9 +86,7 @@ def test_xenoverse_is_compared_where_it_is(facts, tmp_path, monkeypatch):
     (tmp_path / "xenoverse" / "anymdp").mkdir(parents=True)
     (tmp_path / "xenoverse" / "__init__.py").write_text("")
     (tmp_path / "xenoverse" / "anymdp" / "__init__.py").write_text(XENOVERSE)
-    (tmp_path / "gymnasium.py").write_text(
-        "from xenoverse.anymdp import Environment\nmake = lambda *_, **__: Environment()\n"
-    )
+    (tmp_path / "gymnasium.py").write_text("from xenoverse.anymdp import make\n")
     (tmp_path / "xenoverse-7.dist-info").mkdir()
     (tmp_path / "xenoverse-7.dist-info" / "METADATA").write_text("Metadata-Version: 2.1\nName: xenoverse\nVersion: 7\n")
     monkeypatch.setenv("PYTHONPATH", str(tmp_path))

@@ -18,7 +18,7 @@ from common.worlds.linear import LANES, add_scaled, fill
 
 NEGLIGIBLE = 2.0**-54
 """Entries below this leave the sum of their row as it is and are never drawn by a uniform number of 53 bits."""
-_VANISHED = 1e-60
+_VANISHED = 1e-40
 """Weights below this come to nothing: a share is a weight over at least 1e-10, and a row's largest over 1e-12."""
 _VANISHED_FROM_SIGHT = 1e-300
 """Weights below this come to nothing in whole rows; denormals would cost 20 times."""
