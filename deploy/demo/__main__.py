@@ -39,7 +39,7 @@ def arguments() -> argparse.ArgumentParser:
             help=f"override a setting of {part}",
         )
     parser.add_argument("--suite", action="append", metavar="NAME", help=f"default: {', '.join(SUITES)}")
-    parser.add_argument("--worlds", type=int, default=256, help="worlds of each suite (default: %(default)s)")
+    parser.add_argument("--worlds", type=int, default=288, help="worlds of each suite (default: %(default)s)")
     parser.add_argument("--processes", type=int, default=2, help="training processes (default: %(default)s)")
     return parser
 

@@ -116,7 +116,7 @@ def test_commands_are_those_a_user_would_type(tmp_path: Path) -> None:
     assert data.startswith("ray job submit --address http://127.0.0.1:1234 --working-dir .")
     assert data.endswith(f"-- python -m datagen run --recipe tiny --out {tmp_path}/data --set sequences=64")
     train = " ".join(commands.train())
-    assert train.startswith("torchrun --standalone --nproc-per-node 2 -- trainer/main.py --recipe tiny")
+    assert train.startswith("torchrun --standalone --nproc-per-node 2 trainer/main.py --recipe tiny")
     assert train.endswith("--set steps=3")
     evaluate = commands.evaluate()
     assert [evaluate[at + 1] for at, word in enumerate(evaluate) if word == "--suite"] == list(SUITES)
