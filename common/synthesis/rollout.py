@@ -60,17 +60,11 @@ def roll_out(rngs, world, limit, interface, folding, optimal, mixture, work, row
                 place = places[slot]
                 memory = all_memory[memory_start[place] : memory_start[place + 1]]
                 if learned[place] < 0:
-                    memory[0], learned[place] = 0.0, 0
-                    for other in range(codes.shape[0]):
-                        if places[other] == place:
-                            draw_reals(act_rng, tables[other], all_parameters[other])
-                            kinds.start(codes[other], act_rng, all_parameters[other], memory, symbol, n_actions, length)
+                    learned[place] = 0
+                    _start(act_rng, place, places, codes, tables, all_parameters, memory, symbol, n_actions, length)
         state[row] = now
         if kinds.learns(kind):
-            for t in range(learned[place], row):
-                if taken[t] != BREAK:
-                    end = tag[t + 1] if t + 1 < row and taken[t + 1] == BREAK else 0
-                    kinds.learn(kind, parameters, memory, state[t], taken[t], reward[t], state[t + 1], end, n_actions)
+            _catch_up(kind, parameters, memory, learned[place], row, state, taken, reward, tag, n_actions)
             learned[place] = row
         chosen, why = kinds.choose(kind, act_rng, parameters, memory, optimal, now, steps, n_actions)
         now, paid = take(
@@ -95,3 +89,22 @@ def roll_out(rngs, world, limit, interface, folding, optimal, mixture, work, row
             if hidden > 0 and row < length:
                 emit(world_rng, now, n_states, hidden, emit_row, emitted, emit_cumulative, observation, row * hidden)
     return episodes, changes
+
+
+@kernel(allocates=False)
+def _start(rng, place, places, codes, tables, parameters, memory, symbol, n_actions, length):
+    """Begin the behaviours that share a place in memory: draw their parameters, fill the memory."""
+    memory[0] = 0.0
+    for other in range(codes.shape[0]):
+        if places[other] == place:
+            draw_reals(rng, tables[other], parameters[other])
+            kinds.start(codes[other], rng, parameters[other], memory, symbol, n_actions, length)
+
+
+@kernel(inline=True)
+def _catch_up(kind, parameters, memory, first, row, state, taken, reward, tag, n_actions):
+    """Learn from the steps in rows ``first`` to ``row``, whoever acted."""
+    for t in range(first, row):
+        if taken[t] != BREAK:
+            end = tag[t + 1] if t + 1 < row and taken[t + 1] == BREAK else 0
+            kinds.learn(kind, parameters, memory, state[t], taken[t], reward[t], state[t + 1], end, n_actions)

@@ -7,21 +7,19 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from common.kernels import kernel
-from common.random import below, generator, normal, uniform
-from common.seeding import splitmix64
+from common.random import below, normal, uniform
 from common.worlds.payoffs import (
     ACCEPTED,
-    CHECKS,
     DENSE,
     KINDS,
     Payoffs,
     draw_payoffs,
-    refuse,
     screen,
 )
 from common.worlds.registry import Family, register
 from common.worlds.rows import write_row
-from common.worlds.shape import MAX_STATES, episode_cap, injection
+from common.worlds.screened import Drawn, screened_world
+from common.worlds.shape import MAX_STATES
 from common.worlds.world import World
 
 
@@ -144,46 +142,26 @@ def _draw_rows(rng, n_actions, branching, band, terminal, row_start, successor, 
 
 def sample(settings: GarnetParameters, seed: int) -> World:
     """Return the Garnet world of a seed; rewards are free of noise, and a fixed start is state 0."""
-    n = settings.n_states
-    shape = generator(splitmix64(seed))
-    vocabulary = settings.vocabulary or n
-    symbol = injection(shape, n, vocabulary)
-    max_steps = episode_cap(shape, n) if settings.cap_factor is None else settings.cap_factor * n
-    dropped = np.zeros(len(CHECKS), dtype=np.int64)
-    found, row_start, successor, probability, cumulative, reward, terminal, starts = draw_garnet(
-        generator(seed),
-        n,
-        settings.n_actions,
-        settings.branching,
-        settings.band or n,
-        KINDS.index(settings.reward_kind),
-        settings.sigma,
-        settings.pit_share,
-        settings.start == "uniform",
-        settings.reward_scale or 0.0,
-        settings.min_gap,
-        settings.most_candidates,
-        dropped,
-    )
-    if not found:
-        raise refuse("garnet", settings, dropped)
-    return World(
-        n_states=n,
-        n_actions=settings.n_actions,
-        row_start=row_start,
-        successor=successor,
-        probability=probability,
-        cumulative=cumulative,
-        reward=reward,
-        noise=np.zeros(reward.shape[0]),
-        start_states=starts,
-        start_probabilities=np.full(starts.shape[0], 1.0 / starts.shape[0]),
-        terminal=terminal,
-        max_steps=max_steps,
-        symbol=symbol,
-        vocabulary=vocabulary,
-        rejections=dict(zip(CHECKS, dropped.tolist(), strict=True)),
-    )
+
+    def draw(rng: np.ndarray, dropped: np.ndarray) -> Drawn:
+        return draw_garnet(
+            rng,
+            settings.n_states,
+            settings.n_actions,
+            settings.branching,
+            settings.band or settings.n_states,
+            KINDS.index(settings.reward_kind),
+            settings.sigma,
+            settings.pit_share,
+            settings.start == "uniform",
+            settings.reward_scale or 0.0,
+            settings.min_gap,
+            settings.most_candidates,
+            dropped,
+        )
+
+    size = settings.n_states, settings.n_actions
+    return screened_world("garnet", settings, seed, size, settings.vocabulary, draw)
 
 
 register(Family("garnet", 1, GarnetParameters, sample))

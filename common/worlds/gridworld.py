@@ -13,24 +13,22 @@ import numpy as np
 from pydantic import Field, model_serializer, model_validator
 
 from common.kernels import kernel
-from common.random import below, generator
-from common.seeding import splitmix64
+from common.random import below
 from common.worlds.grid_layout import draw_walls, evaluation_maps, is_one_of, pack_maps
 from common.worlds.grid_moves import draw_moves, lead_back, mark, write_moves
 from common.worlds.payoffs import (
     ACCEPTED,
-    CHECKS,
     EVALUATION_MAP,
     KINDS,
     UNREACHABLE,
     Payoffs,
     RewardKind,
     draw_payoffs,
-    refuse,
     screen,
 )
 from common.worlds.registry import Family, register
-from common.worlds.shape import MAX_STATES, episode_cap, injection
+from common.worlds.screened import Drawn, screened_world
+from common.worlds.shape import MAX_STATES
 from common.worlds.world import World
 
 
@@ -172,49 +170,30 @@ def _kept_for_evaluation() -> tuple[np.ndarray, np.ndarray]:
 
 def sample(settings: GridworldParameters, seed: int) -> World:
     """Return the gridworld of a seed; rewards are free of noise."""
-    n = settings.n_states
-    shape = generator(splitmix64(seed))
-    vocabulary = settings.vocabulary or n
-    symbol = injection(shape, n, vocabulary)
-    max_steps = episode_cap(shape, n) if settings.cap_factor is None else settings.cap_factor * n
-    dropped = np.zeros(len(CHECKS), dtype=np.int64)
-    found, _, _, _, row_start, successor, probability, cumulative, reward, terminal, starts = draw_grid(
-        generator(seed),
-        n,
-        settings.n_actions,
-        settings.rows or 0,
-        settings.wall_share,
-        settings.slip,
-        settings.reach,
-        KINDS.index(settings.reward_kind),
-        settings.pit_share,
-        settings.start == "uniform",
-        settings.pits == "restart",
-        settings.reward_scale or 0.0,
-        settings.min_gap,
-        *_kept_for_evaluation(),
-        settings.most_candidates,
-        dropped,
-    )
-    if not found:
-        raise refuse("gridworld", settings, dropped)
-    return World(
-        n_states=n,
-        n_actions=settings.n_actions,
-        row_start=row_start,
-        successor=successor,
-        probability=probability,
-        cumulative=cumulative,
-        reward=reward,
-        noise=np.zeros(reward.shape[0]),
-        start_states=starts,
-        start_probabilities=np.full(starts.shape[0], 1.0 / starts.shape[0]),
-        terminal=terminal,
-        max_steps=max_steps,
-        symbol=symbol,
-        vocabulary=vocabulary,
-        rejections=dict(zip(CHECKS, dropped.tolist(), strict=True)),
-    )
+
+    def draw(rng: np.ndarray, dropped: np.ndarray) -> Drawn:
+        found, _, _, _, *arrays = draw_grid(
+            rng,
+            settings.n_states,
+            settings.n_actions,
+            settings.rows or 0,
+            settings.wall_share,
+            settings.slip,
+            settings.reach,
+            KINDS.index(settings.reward_kind),
+            settings.pit_share,
+            settings.start == "uniform",
+            settings.pits == "restart",
+            settings.reward_scale or 0.0,
+            settings.min_gap,
+            *_kept_for_evaluation(),
+            settings.most_candidates,
+            dropped,
+        )
+        return found, *arrays
+
+    size = settings.n_states, settings.n_actions
+    return screened_world("gridworld", settings, seed, size, settings.vocabulary, draw)
 
 
 register(Family("gridworld", 1, GridworldParameters, sample))

@@ -67,26 +67,11 @@ def append_action(
     given the state between, so moments given (s, m, s') add along a way and mix over ways.
     """
     n, rows = terminal.shape[0], row_start.shape[0] - 1
+    new_start = _count_entries(
+        row_start, successor, probability, atom_start, atom_successor, atom_probability, terminal, n_atoms
+    )
+    total = new_start[-1]
     chance, paid, square = np.empty(n), np.empty(n), np.empty(n)
-    seen = np.full(n, -1)
-    new_start = np.zeros(rows * n_atoms + 1, dtype=np.int32)
-    total = 0
-    for row in range(rows):
-        for a in range(n_atoms):
-            new = row * n_atoms + a
-            for k in range(row_start[row], row_start[row + 1]):
-                reached = np.int64(successor[k])
-                if terminal[reached]:
-                    if seen[reached] != new:
-                        seen[reached] = new
-                        total += 1
-                else:
-                    for j in range(atom_start[reached * n_atoms + a], atom_start[reached * n_atoms + a + 1]):
-                        # a product of tiny probabilities may be 0
-                        if seen[atom_successor[j]] != new and probability[k] * atom_probability[j] > 0.0:
-                            seen[atom_successor[j]] = new
-                            total += 1
-            new_start[new + 1] = total
     new_successor = np.empty(total, dtype=np.uint16)
     new_probability, new_cumulative = np.empty(total), np.empty(total)
     new_reward, new_noise = np.empty(total), np.empty(total)
@@ -123,6 +108,32 @@ def append_action(
                 # less than this is what rounding leaves of a reward without noise
                 new_noise[k] = square_root(variance) if variance > 1e-12 * second else 0.0
     return new_start, new_successor, new_probability, new_cumulative, new_reward, new_noise
+
+
+@kernel
+def _count_entries(row_start, successor, probability, atom_start, atom_successor, atom_probability, terminal, n_atoms):
+    """Return where each new row will start, int32 (rows * n_atoms + 1,)."""
+    rows = row_start.shape[0] - 1
+    seen = np.full(terminal.shape[0], -1)
+    new_start = np.zeros(rows * n_atoms + 1, dtype=np.int32)
+    total = 0
+    for row in range(rows):
+        for a in range(n_atoms):
+            new = row * n_atoms + a
+            for k in range(row_start[row], row_start[row + 1]):
+                reached = np.int64(successor[k])
+                if terminal[reached]:
+                    if seen[reached] != new:
+                        seen[reached] = new
+                        total += 1
+                else:
+                    for j in range(atom_start[reached * n_atoms + a], atom_start[reached * n_atoms + a + 1]):
+                        # a product of tiny probabilities may be 0
+                        if seen[atom_successor[j]] != new and probability[k] * atom_probability[j] > 0.0:
+                            seen[atom_successor[j]] = new
+                            total += 1
+            new_start[new + 1] = total
+    return new_start
 
 
 @kernel(inline=True)
