@@ -10,8 +10,8 @@ import pytest
 CHECKOUT = Path(__file__).resolve().parents[1]
 SMALL = ("sequences=96", "sequences_per_shard=8", "length=64")
 """Overrides of the recipe ``tiny``: 12 shards, made in seconds."""
-LONGER = ("sequences=512", "sequences_per_shard=8", "length=64")
-"""Overrides that give 64 shards: long enough to be interrupted in the middle of."""
+LONGER = ("sequences=12288", "sequences_per_shard=192", "length=256")
+"""Overrides that give 64 shards of some 40 ms: interrupted in the middle even by a tester who is slow to wake up."""
 
 os.environ.pop("RAY_ADDRESS", None)  # a cluster someone left running is not ours to join
 os.environ.update(RAY_AUTH_MODE="disabled", RAY_USAGE_STATS_ENABLED="0", RAY_DEDUP_LOGS="0", RAY_COLOR_PREFIX="0")

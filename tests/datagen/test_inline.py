@@ -12,7 +12,7 @@ import pytest
 from common.dataset import open_dataset
 from common.dataset.schema import Tag
 from common.dataset.store import STAGING
-from tests.conftest import CHECKOUT, LONGER, datagen_command
+from tests.conftest import CHECKOUT, LONGER, SMALL, datagen_command
 
 SHARDS = 64
 
@@ -81,7 +81,7 @@ def test_the_catalog_fits_the_arrays(tiny_dataset):
 def test_a_store_that_cannot_be_written_stops_the_run_by_name(tmp_path, datagen):
     out = tmp_path / "d"
     code, _, _ = datagen(
-        "run", "--recipe", "tiny", "--out", str(out), "--executor", "inline", overrides=(*LONGER[1:], "sequences=8")
+        "run", "--recipe", "tiny", "--out", str(out), "--executor", "inline", overrides=(*SMALL[1:], "sequences=8")
     )
     assert code == 0
     (out / "catalog/shard-000000.parquet").unlink()
@@ -89,6 +89,6 @@ def test_a_store_that_cannot_be_written_stops_the_run_by_name(tmp_path, datagen)
     (out / "tag/c/0").rmdir()
     (out / "tag/c/0").touch()  # a file where a folder must be
     code, _, errors = datagen(
-        "run", "--recipe", "tiny", "--out", str(out), "--executor", "inline", overrides=(*LONGER[1:], "sequences=8")
+        "run", "--recipe", "tiny", "--out", str(out), "--executor", "inline", overrides=(*SMALL[1:], "sequences=8")
     )
     assert code == 1 and "tag/c/0/0" in errors and "Traceback" not in errors
