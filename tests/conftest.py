@@ -1,6 +1,7 @@
 """What every test shares: an environment in which Ray is never joined by accident, and small datasets."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +14,8 @@ SMALL = ("sequences=96", "sequences_per_shard=8", "length=64")
 LONGER = ("sequences=12288", "sequences_per_shard=192", "length=256")
 """Overrides that give 64 shards of some 40 ms: interrupted in the middle even by a tester who is slow to wake up."""
 
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:  # a background job of a shell: what tests start must hear Ctrl-C
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 os.environ.pop("RAY_ADDRESS", None)  # a cluster someone left running is not ours to join
 os.environ.update(RAY_AUTH_MODE="disabled", RAY_USAGE_STATS_ENABLED="0", RAY_DEDUP_LOGS="0", RAY_COLOR_PREFIX="0")
 

@@ -31,6 +31,9 @@ from common.worlds.screened import Drawn, screened_world
 from common.worlds.shape import MAX_STATES
 from common.worlds.world import World
 
+LEAST_SLIP = 1e-6
+"""A smaller slip is none: a goal that only several of them in a row reach would have a value of 0 in float64."""
+
 
 class GridworldParameters(Payoffs):
     """What can be asked of a gridworld."""
@@ -47,7 +50,7 @@ class GridworldParameters(Payoffs):
     """About this part of a plane's cells are walls."""
     slip: float = Field(default=0.0, ge=0.0, le=1.0)
     """Chance that a move slips: in a plane to either side of its direction (2/3 is FrozenLake's), on a line one cell
-    short or too far."""
+    short or too far. Under ``LEAST_SLIP`` none does."""
     reach: int = Field(default=1, ge=1)
     """Longest move on a line, in cells; 1 in a plane."""
     pits: Literal["end", "restart"] = "end"
@@ -178,7 +181,7 @@ def sample(settings: GridworldParameters, seed: int) -> World:
             settings.n_actions,
             settings.rows or 0,
             settings.wall_share,
-            settings.slip,
+            settings.slip if settings.slip >= LEAST_SLIP else 0.0,
             settings.reach,
             KINDS.index(settings.reward_kind),
             settings.pit_share,

@@ -61,12 +61,15 @@ def _signal_group(leader: int, number: int) -> None:
 
 @contextlib.contextmanager
 def terminate_as_interrupt() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP end things as Ctrl-C does, so that whatever is cleaned up is cleaned up then, too."""
+    """Let SIGTERM and SIGHUP end things as Ctrl-C does, so that whatever is cleaned up is cleaned up then, too.
+
+    A shell starts background jobs with SIGINT ignored, which their children inherit: it counts again in here.
+    """
 
     def interrupt(*_: object) -> None:
         raise KeyboardInterrupt
 
-    numbers = (signal.SIGTERM, signal.SIGHUP)
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
     before = [signal.signal(number, interrupt) for number in numbers]
     try:
         yield

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from common.random import generator
-from common.worlds import sample_world
+from common.worlds import sample_world, solve
 from common.worlds.grid_layout import evaluation_maps, is_one_of, pack_maps, read_map
 from common.worlds.grid_moves import STAY, draw_moves, write_moves
 from common.worlds.gridworld import draw_grid
@@ -159,3 +159,15 @@ def test_darkroom_is_never_drawn(side):
     with pytest.raises(ValueError, match="evaluation_map 20000"):
         sample_world("gridworld", seed=0, **square)
     assert sample_world("gridworld", seed=0, **{**square, "reward_kind": "goal-with-pits"}).n_states == side * side
+
+
+@pytest.mark.parametrize("form", [{"rows": 1, "reach": 2}, {"wall_share": 0.2}])
+def test_a_slip_too_small_to_be_worth_a_value_is_none(form):
+    for seed in range(50):
+        worlds = [
+            sample_world("gridworld", seed=seed, n_states=6, n_actions=3, reward_kind="sparse-goal", slip=slip, **form)
+            for slip in (0.0, 1e-308)
+        ]
+        dense = [world.to_dense() for world in worlds]
+        assert all(np.array_equal(dense[0][name], dense[1][name]) for name in dense[0])
+        assert (solve(worlds[1]).max(axis=1)[worlds[1].start_states] > 0.0).all()
