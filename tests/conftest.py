@@ -7,6 +7,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
+
+settings.register_profile("local", deadline=None)
+settings.register_profile("ci", deadline=None, derandomize=True)
+settings.load_profile("ci" if os.environ.get("CI") else "local")  # CI tells the same of the same code, always
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SMALL = ("sequences=96", "sequences_per_shard=8", "length=64")
