@@ -1,7 +1,6 @@
 """The command line: ``python -m datagen COMMAND``; each command loads what it needs, so help is quick."""
 
 import argparse
-import signal
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -89,16 +88,12 @@ def _counts(text: str) -> list[int]:
 
 def _run(options: argparse.Namespace) -> None:
     from common.synthesis.recipe import load
+    from datagen import interrupt
     from datagen.run import run
 
-    signal.signal(signal.SIGTERM, _interrupt)
+    interrupt.listen()
     recipe = load(options.recipe, options.overrides)
     run(recipe, options.out, executor=options.executor, actors=options.actors, address=options.address)
-
-
-def _interrupt(*_: Any) -> None:
-    """End as Ctrl-C does: what is at work is left, what is committed stays."""
-    raise KeyboardInterrupt
 
 
 def _plan(options: argparse.Namespace) -> None:

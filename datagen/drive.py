@@ -7,6 +7,7 @@ from typing import Literal, Protocol
 from common.dataset.status import ShardRecord, StatusWriter
 from common.dataset.writer import Receipt
 from common.errors import DataError
+from datagen import interrupt
 from datagen.ledger import Ledger
 from datagen.progress import Progress
 
@@ -60,8 +61,10 @@ def drive(ledger: Ledger, pool: Pool, status: StatusWriter, progress: Progress, 
 
     Raises:
         DataError: What is stored contradicts the recipe, or no worker can be had; the message says.
+        KeyboardInterrupt: The run was told to stop.
     """
     while ledger.open:
+        interrupt.check()
         for worker in pool.ready():
             while ledger.leased(worker) < IN_FLIGHT and (shard := ledger.lease(worker)) is not None:
                 progress.begin()
