@@ -40,14 +40,6 @@ def add_scaled(x, x0, y, y0, count, factor):
 
 
 @kernel(inline=True)
-def scale_by(x, x0, factors, count, factor):
-    """Multiply ``x[x0 + i]`` by ``factor * factors[i]`` for i below ``count``."""
-    a = np.uint64(x0)
-    for i in range(np.uint64(count)):
-        x[a + i] *= factor * factors[i]
-
-
-@kernel(inline=True)
 def fill(x, x0, count, value):
     """Set ``x[x0 + i]`` to ``value`` for i below ``count``."""
     a = np.uint64(x0)
