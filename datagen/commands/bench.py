@@ -1,0 +1,40 @@
+"""``python -m datagen bench``."""
+
+import argparse
+
+from common import cli
+from datagen.commands import options as shared
+
+WHAT = "measure the generator on this machine, one thread"
+EXAMPLES = (
+    "python -m datagen bench --states 16,128 --actions 5 --json",
+    "python -m datagen bench --states 16 --xenoverse ~/xenoverse/bin/python",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "--states", type=shared.counts, default=[16, 32, 64, 128, 256, 512], help="numbers of states, with commas"
+    )
+    parser.add_argument("--actions", type=shared.count, default=5, help="number of actions")
+    parser.add_argument(
+        "--xenoverse", metavar="PYTHON", help="measure xenoverse beside it, in this Python (default: where installed)"
+    )
+    shared.add_json(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure, and print the table."""
+    from datagen.bench import LENGTH, bench, check, table
+    from datagen.comparison import compare, find
+
+    check(options.states, options.actions)
+    where = find(options.xenoverse)
+    results = bench(options.states, options.actions)
+    if where:
+        results["xenoverse"] = compare(where, results, LENGTH)
+    if options.json:
+        cli.print_json(results)
+    else:
+        print(table(results))
