@@ -12,8 +12,8 @@ from common.synthesis import recipe as recipes
 from trainer.checkpoint import export_model
 from trainer.evaluation import gate
 from trainer.evaluation.__main__ import main
+from trainer.evaluation.baselines.tuned import TUNED
 from trainer.evaluation.suites import SUITES
-from trainer.evaluation.tuned import TUNED
 from trainer.model import Model, ModelConfig
 
 SUITES_PLAYED = ("small", "frozenlake", "anymdp-16")

@@ -1,6 +1,6 @@
-"""Settings of the Q-learning baselines per suite, chosen on other worlds by ``python -m trainer.evaluation.tune``.
+"""Settings of the Q-learning baselines per suite: 256 worlds, 512 steps.
 
-256 worlds, 512 steps.
+Chosen on other worlds by ``python -m trainer.evaluation.baselines.tune``.
 """
 
 Tuned = dict[str, float]

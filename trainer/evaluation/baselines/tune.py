@@ -13,11 +13,11 @@ import numpy as np
 
 from common import cli
 from trainer.evaluation.baselines import LEARNERS, learner
+from trainer.evaluation.baselines.tuned import Tuned
 from trainer.evaluation.play import play_behaviour
 from trainer.evaluation.reference import counted_worlds, reference
 from trainer.evaluation.score import per_step, true_rewards
 from trainer.evaluation.suites import SUITES, TUNING, Suite, suite
-from trainer.evaluation.tuned import Tuned
 
 GRIDS: dict[str, dict[str, tuple[float, ...]]] = {
     "q-epsilon-greedy": {
@@ -65,9 +65,9 @@ def tune(chosen: Suite, worlds: int, steps: int) -> dict[str, tuple[float, Tuned
 def main(arguments: Sequence[str] | None = None) -> int:
     """Print a table to put into ``tuned.py``."""
     parser = cli.parser(
-        "python -m trainer.evaluation.tune",
+        "python -m trainer.evaluation.baselines.tune",
         "Choose the settings of the Q-learning baselines on worlds that no evaluation uses.",
-        ["python -m trainer.evaluation.tune --suite small --worlds 256 --steps 512"],
+        ["python -m trainer.evaluation.baselines.tune --suite small --worlds 256 --steps 512"],
     )
     parser.add_argument("--suite", action="append", help=f"one of {', '.join(SUITES)}; all where absent")
     parser.add_argument("--worlds", type=int, default=256, help="tuning worlds of each suite")

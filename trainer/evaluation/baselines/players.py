@@ -7,11 +7,11 @@ import numpy as np
 from common.agents.behaviour import Behaviour
 from common.agents.kinds import behaviour
 from common.seeding import Purpose, derive_seed
+from trainer.evaluation.baselines.tuned import TUNED, Tuned
 from trainer.evaluation.play import StateOf, play_batch, play_behaviour
 from trainer.evaluation.record import Record
 from trainer.evaluation.reference import Reference
 from trainer.evaluation.task import Task
-from trainer.evaluation.tuned import TUNED, Tuned
 
 LEARNERS = ("q-epsilon-greedy", "q-count-bonus")
 BASELINES = ("random", "oracle", *LEARNERS)
