@@ -2,11 +2,10 @@
 
 from dataclasses import dataclass
 
-from common.dataset.header import Header, provenance
-from common.dataset.schema import FORMAT_VERSION
+from common.dataset.header import Header, header_of
 from common.dataset.store import Store
 from common.errors import UsageError
-from common.synthesis.recipe import Recipe, identity_digest
+from common.synthesis.recipe import Recipe
 
 _STORED_PER_RAW = 0.6
 """Stored bytes per raw byte, on the safe side: random rewards compress worst and are most of what is left."""
@@ -64,18 +63,4 @@ class Plan:
 
 def make_plan(recipe: Recipe) -> Plan:
     """Return the plan of a recipe; nothing is touched."""
-    header = Header(
-        format_version=FORMAT_VERSION,
-        sequences=recipe.n_sequences,
-        length=recipe.length,
-        sequences_per_shard=recipe.sequences_per_shard,
-        vocabulary=recipe.vocabulary,
-        actions=recipe.actions,
-        recipe=recipe.model_dump(mode="json"),
-        identity=identity_digest(recipe),
-        label=recipe.label,
-        observation_tokens=recipe.observation_tokens,
-        hidden_state=recipe.hides_state,
-        provenance=provenance(),
-    )
-    return Plan(recipe, header)
+    return Plan(recipe, header_of(recipe))

@@ -8,7 +8,7 @@ from rich.live import Live
 from rich.table import Table
 
 from common.config import Settings
-from common.dataset.reader import Dataset, open_dataset
+from common.dataset.reader import StoredDataset, open_stored
 from common.dataset.status import STALE, Event, StatusFile, read_status
 
 RECENT = 60.0
@@ -38,7 +38,7 @@ class Standing(Settings):
     """The newest, oldest first."""
 
 
-def standing(dataset: Dataset, now: float | None = None) -> Standing:
+def standing(dataset: StoredDataset, now: float | None = None) -> Standing:
     """Return how a dataset stands, from its catalog folder and its status files."""
     now = time.time() if now is None else now
     committed = len(dataset.committed())
@@ -73,7 +73,7 @@ def _rate(files: list[StatusFile], now: float) -> float:
 
 def show(url: str, watch: bool, interval: float = 2.0) -> None:
     """Print how a dataset stands; with ``watch``, again and again until it is complete."""
-    dataset = open_dataset(url)
+    dataset = open_stored(url)
     console = Console()
     if not watch:
         console.print(_table(standing(dataset)))

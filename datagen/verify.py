@@ -11,7 +11,7 @@ from common.dataset import arrays as coding
 from common.dataset import catalog
 from common.dataset.catalog import Footer
 from common.dataset.digest import DataDigest, row_digests
-from common.dataset.reader import Dataset, open_dataset
+from common.dataset.reader import StoredDataset, open_stored
 from common.dataset.schema import TAGS
 from common.errors import DataError
 
@@ -48,7 +48,7 @@ def verify(url: str, *, quick: bool = False, tick: Callable[[int, int], None] | 
     Raises:
         UsageError: There is no dataset, or one of another format version.
     """
-    dataset = open_dataset(url)
+    dataset = open_stored(url)
     total = DataDigest(dataset.header)
     faults: list[str] = []
     sound = 0
@@ -75,7 +75,7 @@ def verify(url: str, *, quick: bool = False, tick: Callable[[int, int], None] | 
     )
 
 
-def _check_shard(dataset: Dataset, shard: int, quick: bool) -> tuple[list[str], dict[str, list[bytes]] | None]:
+def _check_shard(dataset: StoredDataset, shard: int, quick: bool) -> tuple[list[str], dict[str, list[bytes]] | None]:
     """Return a shard's faults, and its rows' digests as the catalog has them (None where it cannot be read)."""
     try:
         footer, table = dataset.footer(shard), dataset.catalog(shard)
@@ -99,7 +99,7 @@ def _check_shard(dataset: Dataset, shard: int, quick: bool) -> tuple[list[str], 
 
 
 def _check_object(
-    dataset: Dataset, footer: Footer, item: catalog.StoredObject, expected: list[bytes], quick: bool
+    dataset: StoredDataset, footer: Footer, item: catalog.StoredObject, expected: list[bytes], quick: bool
 ) -> np.ndarray | None:
     data = dataset.store.get(item.key)
     if hashlib.sha256(data).hexdigest() != item.sha256:

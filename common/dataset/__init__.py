@@ -2,7 +2,7 @@
 
 from typing import Any
 
-__all__ = ["Dataset", "open_dataset"]
+__all__ = ["Dataset", "StoredDataset", "open_dataset", "open_stored"]
 
 
 def __getattr__(name: str) -> Any:

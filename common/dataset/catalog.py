@@ -124,13 +124,8 @@ def summarise(
     )
 
 
-def encode(footer: Footer, arrays: Mapping[str, np.ndarray], rows: Sequence[Mapping[str, Any]]) -> bytes:
-    """Return the bytes of a shard's catalog file.
-
-    Args:
-        footer: The shard's sums and objects.
-        arrays: Its decoded arrays, by name.
-        rows: One mapping a sequence with the columns above, ``behaviours`` as (start step, kind) pairs.
+def table(arrays: Mapping[str, np.ndarray], rows: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Return a catalog's rows as a table, the digest of every array's row among them.
 
     Raises:
         ValueError: A row lacks a column or has one too many.
@@ -144,9 +139,23 @@ def encode(footer: Footer, arrays: Mapping[str, np.ndarray], rows: Sequence[Mapp
     }
     digests = [pa.array(row_digests(array), type=pa.binary(32)) for array in arrays.values()]
     columns["digest"] = pa.StructArray.from_arrays(digests, names=list(arrays))
-    table = pa.table(columns).replace_schema_metadata({_FOOTER_KEY: footer.model_dump_json().encode()})
+    return pa.table(columns)
+
+
+def encode(footer: Footer, arrays: Mapping[str, np.ndarray], rows: Sequence[Mapping[str, Any]]) -> bytes:
+    """Return the bytes of a shard's catalog file.
+
+    Args:
+        footer: The shard's sums and objects.
+        arrays: Its decoded arrays, by name.
+        rows: One mapping a sequence with the columns above, ``behaviours`` as (start step, kind) pairs.
+
+    Raises:
+        ValueError: A row lacks a column or has one too many.
+    """
+    kept = table(arrays, rows).replace_schema_metadata({_FOOTER_KEY: footer.model_dump_json().encode()})
     sink = pa.BufferOutputStream()
-    pq.write_table(table, sink, compression="zstd")
+    pq.write_table(kept, sink, compression="zstd")
     return sink.getvalue().to_pybytes()
 
 

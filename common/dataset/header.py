@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
@@ -15,6 +15,9 @@ from common.config import parse
 from common.dataset.layout import Layout
 from common.dataset.schema import FORMAT_VERSION, Tag
 from common.errors import UsageError
+
+if TYPE_CHECKING:
+    from common.synthesis.recipe import Recipe
 
 FORMAT = "omnirl-dataset"
 _PACKAGES = ("numpy", "numba", "zarr", "zarrs", "pyarrow")
@@ -34,6 +37,8 @@ class Header(Layout):
     label: str
     """``oracle`` or ``action``: which target the recipe means its rows to be trained on."""
     tags: dict[str, int] = Field(default_factory=lambda: {tag.name.lower(): int(tag) for tag in Tag})
+    origin: Literal["generated", "imported"] = "generated"
+    """``imported``: made elsewhere; ``recipe`` then says from what and by which rules, and nothing can be replayed."""
     provenance: dict[str, Any] = Field(default_factory=dict)
     """Version and commit of this software, package versions, when it was first made. No part of the identity."""
 
@@ -53,6 +58,25 @@ def read(attributes: Mapping[str, Any], where: str) -> Header:
             "use the release that wrote it, or make the dataset again"
         )
     return parse(Header, dict(attributes), f"the zarr.json of {where}")
+
+
+def header_of(recipe: "Recipe") -> Header:
+    """Return the header of a recipe's dataset."""
+    from common.synthesis.recipe import identity_digest  # synthesis imports this package's schema
+
+    return Header(
+        sequences=recipe.n_sequences,
+        length=recipe.length,
+        sequences_per_shard=recipe.sequences_per_shard,
+        vocabulary=recipe.vocabulary,
+        actions=recipe.actions,
+        recipe=recipe.model_dump(mode="json"),
+        identity=identity_digest(recipe),
+        label=recipe.label,
+        observation_tokens=recipe.observation_tokens,
+        hidden_state=recipe.hides_state,
+        provenance=provenance(),
+    )
 
 
 def differences(ours: Header, theirs: Header) -> list[str]:

@@ -1,9 +1,8 @@
-"""Reading a dataset: sequence numbers in, arrays out; only from committed shards, and never silently wrong."""
+"""Reading a stored dataset: sequence numbers in, arrays out; only from committed shards, and never silently wrong."""
 
 import functools
 import json
-from collections.abc import Callable
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,60 +11,43 @@ import pyarrow as pa
 from common.dataset import arrays as coding
 from common.dataset import catalog as catalogs
 from common.dataset import header as headers
+from common.dataset.dataset import Dataset, HoleError, Rows, hole_message
 from common.dataset.digest import DataDigest
 from common.dataset.header import Header
+from common.dataset.holes import Hole, read_holes
 from common.dataset.store import Store, open_store
 from common.errors import DataError, UsageError
 
+__all__ = [
+    "Dataset",
+    "HoleError",
+    "Rows",
+    "StoredDataset",
+    "committed",
+    "existing_header",
+    "open_dataset",
+    "open_stored",
+]
+
 T = TypeVar("T")
+VIRTUAL = "recipe:"
+"""A dataset named ``recipe:NAME`` or ``recipe:FILE.toml`` is generated when it is read."""
 
 
-@dataclass(frozen=True, eq=False)
-class Rows:
-    """Some sequences: N of them, L rows each; types as in ``schema.array_types``."""
+class StoredDataset(Dataset):
+    """A dataset in a store, opened for reading. It may still be being written."""
 
-    observation: np.ndarray
-    """(N, L) symbols; (N, L, tokens) where an observation has several."""
-    action: np.ndarray
-    """(N, L) action ids, BREAK = A."""
-    reward: np.ndarray
-    """(N, L) float32, raw."""
-    tag: np.ndarray
-    """(N, L) ``schema.Tag``."""
-    oracle: np.ndarray
-    """(N, discounts, vocabulary) bit masks of optimal action ids; 0 = no label."""
-    state: np.ndarray | None = None
-    """(N, L) what ``oracle`` is indexed by, where any family hides its state; None: the observation."""
-
-    def arrays(self) -> dict[str, np.ndarray]:
-        """Return the stored arrays by name."""
-        everything = {field.name: getattr(self, field.name) for field in fields(self)}
-        return {name: array for name, array in everything.items() if array is not None}
-
-
-class Dataset:
-    """A dataset opened for reading. It may still be being written. Pickles as its URL, and opens anew elsewhere."""
+    stored = True
 
     def __init__(self, store: Store, header: Header) -> None:
         self.store = store
         self.header = header
         self.url = store.url
-        self._specs = header.arrays()
         self._sound: set[int] = set()
+        self._committed: set[int] = set()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return open_dataset, (self.url,)
-
-    def __repr__(self) -> str:
-        return f"Dataset({self.url!r}, {self.header.recipe.get('name')}, {len(self)} sequences of {self.length} rows)"
-
-    @functools.cached_property
-    def recipe(self) -> Any:
-        """The resolved recipe, a ``common.synthesis.recipe.Recipe``; as a plain dict: ``header.recipe``."""
-        from common.config import parse
-        from common.synthesis.recipe import Recipe  # synthesis imports this package's schema
-
-        return parse(Recipe, self.header.recipe, f"the recipe of {self.url}")
+        return open_stored, (self.url,)
 
     def check_arrays(self) -> None:
         """Open every array.
@@ -76,6 +58,10 @@ class Dataset:
         assert self._arrays
 
     @functools.cached_property
+    def _specs(self) -> dict[str, coding.ArraySpec]:
+        return self.header.arrays()
+
+    @functools.cached_property
     def _arrays(self) -> dict[str, Any]:
         """The arrays, opened at the first read: while a dataset is being created they may not be there yet."""
         opened = {}
@@ -84,72 +70,55 @@ class Dataset:
                 opened[name] = coding.open_array(self.url, name)
             except Exception as error:
                 raise DataError(f"array {name} of {self.url} cannot be opened: {error}") from error
-            found = (opened[name].shape, opened[name].dtype.name, opened[name].shards, opened[name].chunks)
-            if found != (spec.shape, spec.dtype, spec.shard, spec.chunk):
+            array = opened[name]
+            found = (array.shape, array.dtype.name, array.shards, array.chunks)
+            # `extend` grows the arrays first and the attributes last
+            grown = (array.shape[0] // spec.shard[0] * spec.shard[0], *spec.shape[1:])
+            longer = array.shape == grown and array.shape[0] >= spec.shape[0]
+            if not longer or found[1:] != (spec.dtype, spec.shard, spec.chunk):
                 raise DataError(f"array {name} of {self.url} is laid out otherwise than its attributes say: {found}")
         return opened
 
-    @property
-    def identity(self) -> str:
-        """Digest of what makes this dataset this one; not its number of sequences."""
-        return self.header.identity
-
-    @property
-    def length(self) -> int:
-        """Rows of a sequence."""
-        return self.header.length
-
-    @property
-    def vocabulary(self) -> int:
-        """Observation symbols V."""
-        return self.header.vocabulary
-
-    @property
-    def actions(self) -> int:
-        """Action ids A; id A is BREAK."""
-        return self.header.actions
-
-    @property
-    def discounts(self) -> tuple[float, ...]:
-        """Discounts of the oracle array's second dimension."""
-        return self.header.discounts
-
-    @property
-    def label(self) -> str:
-        """``oracle`` or ``action``: which target the rows are meant to be trained on."""
-        return self.header.label
-
-    @property
-    def observation_tokens(self) -> int:
-        """Symbols of an observation."""
-        return self.header.observation_tokens
-
-    @property
-    def n_shards(self) -> int:
-        """Shards of the whole dataset, committed or not."""
-        return self.header.shards
-
-    @property
-    def sequences_per_shard(self) -> int:
-        """Sequences of every shard."""
-        return self.header.sequences_per_shard
-
-    def __len__(self) -> int:
-        return self.header.sequences
-
     def committed(self) -> set[int]:
         """Return the shards committed by now."""
-        return {number for number in committed(self.store) if number < self.n_shards}
+        self._committed |= {number for number in committed(self.store) if number < self.n_shards}
+        return set(self._committed)
+
+    def refresh(self) -> set[int]:
+        """Look again; return the shards that were committed since the last look.
+
+        Raises:
+            DataError: What lies there now is another dataset, or none.
+        """
+        header = existing_header(self.store)
+        if header is None or header.identity != self.identity or header.sequences < len(self):
+            raise DataError(f"{self.url} holds no longer the dataset that was opened there; open it again")
+        if header.sequences > len(self):
+            self.header = header
+            for name in ("_arrays", "_specs"):
+                self.__dict__.pop(name, None)
+        before = set(self._committed)
+        return self.committed() - before
+
+    @property
+    def holes(self) -> dict[int, Hole]:
+        """Shards set aside and not committed since, by number."""
+        recorded = read_holes(self.store)
+        open_ = recorded.keys() - (self.committed() if recorded else set())
+        return {shard: recorded[shard] for shard in sorted(open_) if shard < self.n_shards}
+
+    def _known(self) -> set[int]:
+        return self._committed
 
     def read(self, first: int, count: int) -> Rows:
         """Return sequences ``first`` to ``first + count - 1``.
 
         Raises:
             IndexError: The dataset has no such sequences.
+            HoleError: A shard they lie in was set aside.
             DataError: A shard they lie in is not committed, or an object of it is missing or damaged.
         """
-        if first < 0 or count < 0 or first + count > len(self):
-            raise IndexError(f"sequences 0..{len(self) - 1} exist, asked for {first}..{first + count - 1}")
+        self._check_range(first, count)
         out = {name: np.empty((count, *spec.shape[1:]), dtype=spec.dtype) for name, spec in self._specs.items()}
         position = first
         while position < first + count:
@@ -161,18 +130,17 @@ class Dataset:
             position = stop
         return Rows(**out)
 
-    def __getitem__(self, index: int) -> dict[str, np.ndarray]:
-        """Return one sequence: its arrays by name, without the leading axis."""
-        if index < 0:
-            index += len(self)
-        return {name: array[0] for name, array in self.read(index, 1).arrays().items()}
-
     def footer(self, shard: int) -> catalogs.Footer:
-        """Return a committed shard's sums and objects."""
+        """Return a committed shard's sums and objects. Errors as of ``catalog``."""
         return self._catalog_file(shard, catalogs.decode_footer)
 
     def catalog(self, shard: int) -> pa.Table:
-        """Return a committed shard's catalog, a row a sequence."""
+        """Return a committed shard's catalog, a row a sequence.
+
+        Raises:
+            HoleError: It was set aside.
+            DataError: It is not committed, or its catalog file is damaged.
+        """
         return self._catalog_file(shard, catalogs.decode)[1]
 
     def digest(self) -> str:
@@ -191,9 +159,14 @@ class Dataset:
         try:
             return decode(self.store.get(key))
         except FileNotFoundError:
+            hole = self.holes.get(shard)
+            if hole is not None:
+                raise HoleError(hole_message(self.url, [hole])) from None
             raise DataError(
                 f"shard {shard} of {self.url} is not committed ({key} does not exist); run datagen to its end"
             ) from None
+        except DataError:
+            raise
         except Exception as error:
             raise DataError(f"shard {shard} of {self.url}: catalog file {key} is damaged: {error}") from error
 
@@ -221,6 +194,8 @@ class Dataset:
     def _read_array(self, name: str, shard: int, first: int, stop: int) -> np.ndarray:
         try:
             return np.asarray(self._arrays[name][first:stop])
+        except DataError:
+            raise
         except Exception as error:
             raise DataError(
                 f"shard {shard} of {self.url}: object {self._specs[name].key(shard)} cannot be read: {error}; "
@@ -228,18 +203,38 @@ class Dataset:
             ) from error
 
 
-def open_dataset(url: str) -> Dataset:
+def open_dataset(url: str, overrides: Sequence[str] = ()) -> Dataset:
     """Open a dataset for reading.
 
+    Args:
+        url: Where it lies; or ``recipe:NAME`` or ``recipe:FILE.toml``: what that recipe makes, generated on the fly.
+        overrides: ``a.b=value`` settings of the recipe; only with ``recipe:``.
+
     Raises:
-        UsageError: There is no dataset at ``url``, or one of another format version.
+        UsageError: There is no dataset at ``url``, or one of another format version; or the recipe is refused.
         DataError: Its ``zarr.json`` is damaged.
     """
+    if url.startswith(VIRTUAL):
+        from common.dataset.virtual import VirtualDataset  # needs the generator, which compiles
+
+        return VirtualDataset.of(url.removeprefix(VIRTUAL), overrides)
+    if overrides:
+        raise UsageError(f"settings change a recipe and need recipe:NAME, got {list(overrides)} for {url}")
+    return open_stored(url)
+
+
+def open_stored(url: str) -> StoredDataset:
+    """Open a dataset that lies somewhere: ``open_dataset`` for what needs its files. Errors as of that."""
+    if url.startswith(VIRTUAL):
+        raise UsageError(
+            f"this needs a stored dataset, got {url}, which is generated on the fly; make it first with "
+            f"`python -m datagen run --recipe {url.removeprefix(VIRTUAL)} --out URL`"
+        )
     store = open_store(url)
     header = existing_header(store)
     if header is None:
         raise UsageError(f"{store.url} holds no dataset (no zarr.json); make one with `python -m datagen run`")
-    return Dataset(store, header)
+    return StoredDataset(store, header)
 
 
 def committed(store: Store) -> set[int]:

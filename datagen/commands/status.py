@@ -18,10 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Print how it stands."""
-    from common.dataset.reader import open_dataset
+    from common.dataset.reader import open_stored
     from datagen.report import show, standing
 
     if options.json:
-        cli.print_json(standing(open_dataset(options.url)).model_dump(mode="json"))
+        cli.print_json(standing(open_stored(options.url)).model_dump(mode="json"))
     else:
         show(options.url, options.watch)
