@@ -4,7 +4,7 @@ import functools
 import sys
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from common.dataset.header import Header
-from common.dataset.holes import Hole
+from common.dataset.status import Hole
 from common.errors import DataError, UsageError
 
 POLL = 1.0
@@ -273,7 +273,7 @@ class Dataset(ABC):
         holes = self.holes
         closed = [shard for shard in missing if shard in holes]
         if closed and not skip_holes:
-            raise HoleError(hole_message(self.url, [holes[shard] for shard in closed]))
+            raise HoleError(hole_message(self.url, {shard: holes[shard] for shard in closed}))
         if len(closed) < len(missing) and not waiting:
             raise DataError(
                 f"{self.url} has {len(missing)} of {self.n_shards} shards not committed: {some(missing)}; "
@@ -286,12 +286,13 @@ class Dataset(ABC):
         return f"waiting for shard {some(sorted(missing))} of {self.url}, {known} of {self.n_shards} are committed"
 
 
-def hole_message(url: str, holes: list[Hole]) -> str:
+def hole_message(url: str, holes: Mapping[int, Hole]) -> str:
     """Say which shards were set aside, why, and what to do."""
-    cause = holes[0].cause.strip().rsplit("\n", 1)[-1]
+    first = holes[min(holes)]
+    cause = first.cause.strip().rsplit("\n", 1)[-1]
     return (
-        f"shard {some([hole.shard for hole in holes])} of {url} was set aside after {holes[0].attempts} failed "
-        f"attempts ({cause}); mend the cause and run datagen again, or have holes left out by setting"
+        f"shard {some(sorted(holes))} of {url} was set aside after {first.attempts} failed attempts ({cause}); "
+        "mend the cause and run datagen again, or have holes left out by setting"
     )
 
 

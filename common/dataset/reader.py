@@ -14,7 +14,7 @@ from common.dataset import header as headers
 from common.dataset.dataset import Dataset, HoleError, Rows, hole_message
 from common.dataset.digest import DataDigest
 from common.dataset.header import Header
-from common.dataset.holes import Hole, read_holes
+from common.dataset.status import Hole, read_holes
 from common.dataset.store import Store, open_store
 from common.errors import DataError, UsageError
 
@@ -161,7 +161,7 @@ class StoredDataset(Dataset):
         except FileNotFoundError:
             hole = self.holes.get(shard)
             if hole is not None:
-                raise HoleError(hole_message(self.url, [hole])) from None
+                raise HoleError(hole_message(self.url, {shard: hole})) from None
             raise DataError(
                 f"shard {shard} of {self.url} is not committed ({key} does not exist); run datagen to its end"
             ) from None

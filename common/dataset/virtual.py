@@ -10,7 +10,7 @@ from common.dataset import catalog as catalogs
 from common.dataset.dataset import Dataset, Rows
 from common.dataset.digest import DataDigest, row_digests
 from common.dataset.header import header_of
-from common.dataset.holes import Hole
+from common.dataset.status import Hole
 
 if TYPE_CHECKING:
     from common.synthesis.recipe import Recipe
