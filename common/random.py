@@ -7,12 +7,14 @@ The state is a ``uint64[1]`` array holding a splitmix64 counter. Nothing here us
 import numpy as np
 
 from common.kernels import kernel
-from common.maths import log, square_root
+from common.maths import exp, log
+from common.ziggurat import DENSITY, INNER, LAYERS, RISE, TAIL, WIDTH
 
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 _MULTIPLY_1 = np.uint64(0xBF58476D1CE4E5B9)
 _MULTIPLY_2 = np.uint64(0x94D049BB133111EB)
 _S11, _S27, _S30, _S31, _S32 = (np.uint64(n) for n in (11, 27, 30, 31, 32))
+_S11_SIGNED, _LAYER = np.int64(11), np.uint64(LAYERS - 1)
 _TO_UNIT = 1.0 / 9007199254740992.0
 _LOW_32 = np.uint64(0xFFFFFFFF)
 
@@ -50,15 +52,39 @@ def below(rng, n):
     return np.int64(((next_bits(rng) >> _S32) * np.uint64(n)) >> _S32)
 
 
-@kernel
+@kernel(inline=True)
 def normal(rng):
-    """Return a standard normal float64 (Marsaglia's polar method, one of the pair)."""
+    """Return a standard normal float64, by the ziggurat of ``common.ziggurat``; 64 bits are mostly enough for one."""
+    bits = next_bits(rng)
+    layer = bits & _LAYER
+    x = np.float64(np.int64(bits) >> _S11_SIGNED) * WIDTH[layer]
+    if abs(x) < INNER[layer]:
+        return x
+    return _outside(rng, layer, x)
+
+
+@kernel(allocates=False)
+def _outside(rng, layer, x):
+    """Return a normal from a draw outside its layer's core, 1 in 80: under the curve it is one, else all is redrawn."""
     while True:
-        u = 2.0 * uniform(rng) - 1.0
-        v = 2.0 * uniform(rng) - 1.0
-        s = u * u + v * v
-        if 0.0 < s < 1.0:
-            return u * square_root(-2.0 * log(s) / s)
+        if layer == np.uint64(0):
+            return _tail(rng, x)
+        if DENSITY[layer] + RISE[layer] * uniform(rng) < exp(-0.5 * x * x):
+            return x
+        bits = next_bits(rng)
+        layer = bits & _LAYER
+        x = np.float64(np.int64(bits) >> _S11_SIGNED) * WIDTH[layer]
+        if abs(x) < INNER[layer]:
+            return x
+
+
+@kernel(allocates=False)
+def _tail(rng, sign):
+    """Return a normal beyond ``TAIL`` on the side of ``sign`` (Marsaglia, 1964: an exponential, accepted)."""
+    while True:
+        beyond = -log(1.0 - uniform(rng)) / TAIL
+        if -2.0 * log(1.0 - uniform(rng)) > beyond * beyond:
+            return TAIL + beyond if sign > 0.0 else -TAIL - beyond
 
 
 @kernel

@@ -17,7 +17,7 @@ from common.worlds import registry
 
 FOLDER = Path(__file__).resolve().parent / "recipes"
 """Where the shipped recipes lie."""
-SYNTHESIS_VERSION = 1
+SYNTHESIS_VERSION = 2
 """Raised whenever the same recipe and index would give other bytes for a reason that no family's version tells."""
 
 

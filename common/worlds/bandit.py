@@ -75,4 +75,4 @@ def sample(settings: BanditParameters, seed: int) -> World:
     )
 
 
-register(Family("bandit", 1, BanditParameters, sample))
+register(Family("bandit", 2, BanditParameters, sample))

@@ -164,4 +164,4 @@ def sample(settings: GarnetParameters, seed: int) -> World:
     return screened_world("garnet", settings, seed, size, settings.vocabulary, draw)
 
 
-register(Family("garnet", 1, GarnetParameters, sample))
+register(Family("garnet", 2, GarnetParameters, sample))

@@ -199,4 +199,4 @@ def sample(settings: GridworldParameters, seed: int) -> World:
     return screened_world("gridworld", settings, seed, size, settings.vocabulary, draw)
 
 
-register(Family("gridworld", 1, GridworldParameters, sample))
+register(Family("gridworld", 2, GridworldParameters, sample))

@@ -51,6 +51,11 @@ def test_special_values():
     assert exp(800.0) == math.inf
     assert exp(-800.0) == 0.0
     assert math.isnan(exp(math.nan))
+    assert exp(-math.inf) == 0.0
+    assert exp(math.inf) == math.inf
+    assert exp(709.6) == pytest.approx(math.exp(709.6), rel=1e-15)
+    assert exp(-706.9) == pytest.approx(math.exp(-706.9), rel=1e-15)
+    assert exp(-1e300) == 0.0
     assert sin(0.0) == 0.0
     assert cos(0.0) == 1.0
     assert square_root(2.0) == math.sqrt(2.0)

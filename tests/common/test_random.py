@@ -1,10 +1,12 @@
 from collections import Counter
 from itertools import permutations
 
+import numba
 import numpy as np
 import pytest
+from scipy import stats
 
-from common import random
+from common import random, ziggurat
 from common.seeding import splitmix64
 
 N = 20_000
@@ -57,6 +59,52 @@ def test_normal_has_the_normal_moments():
     assert values.std() == pytest.approx(1.0, abs=5 / np.sqrt(2 * N))
     assert (values**4).mean() == pytest.approx(3.0, abs=5 * np.sqrt(96 / N))
     assert (np.abs(values) > 1.959964).mean() == pytest.approx(0.05, abs=5 * np.sqrt(0.0475 / N))
+
+
+@numba.njit
+def fill_with_normals(rng, values):
+    for i in range(values.shape[0]):
+        values[i] = random.normal(rng)
+
+
+@pytest.fixture(scope="module")
+def normals():
+    values = np.empty(2_000_000)
+    fill_with_normals(random.generator(7), values)
+    return values
+
+
+def test_normals_are_distributed_as_scipys(normals):
+    assert stats.kstest(normals[:200_000], "norm").pvalue > 1e-3
+    # chi-squared over 1000 cells of equal probability: finer than the layers, so that no seam between them shows
+    counts = np.histogram(stats.norm.cdf(normals), bins=1000, range=(0, 1))[0]
+    assert stats.chisquare(counts).pvalue > 1e-4
+    for power, moment in ((1, 0.0), (2, 1.0), (3, 0.0), (4, 3.0), (6, 15.0)):
+        spread = np.sqrt((normals ** (2 * power)).mean() / normals.size)
+        assert abs((normals**power).mean() - moment) < 5.0 * spread
+    assert abs(np.corrcoef(normals[1:], normals[:-1])[0, 1]) < 5.0 / np.sqrt(normals.size)
+
+
+def test_tails_of_normals_are_those_of_the_distribution(normals):
+    for side in (normals, -normals):
+        beyond = side[side > ziggurat.TAIL]
+        expected = normals.size * stats.norm.sf(ziggurat.TAIL)
+        assert abs(beyond.size - expected) < 5.0 * np.sqrt(expected)
+        given = 1.0 - stats.norm.sf(beyond) / stats.norm.sf(ziggurat.TAIL)
+        assert stats.kstest(given, "uniform").pvalue > 1e-3
+
+
+def test_layers_of_the_ziggurat_have_equal_areas():
+    width, inner, density, rise = ziggurat.WIDTH * 2.0**52, ziggurat.INNER, ziggurat.DENSITY, ziggurat.RISE
+    area = width[1:] * rise[1:]
+    assert area == pytest.approx(np.full(ziggurat.LAYERS - 1, area[0]), rel=1e-12)
+    # the lowest has the tail too, and is drawn as a rectangle of its area
+    tail = np.sqrt(2.0 * np.pi) * stats.norm.sf(ziggurat.TAIL)
+    assert width[1] * density[1] + tail == pytest.approx(area[0], rel=1e-12)
+    assert width[0] * density[1] == pytest.approx(area[0], rel=1e-12)
+    assert np.array_equal(inner[:-1], width[1:]) and inner[-1] == 0.0
+    assert density[1:] + rise[1:] == pytest.approx(np.exp(-0.5 * inner[1:] ** 2), rel=1e-14)
+    assert density[-1] + rise[-1] == 1.0
 
 
 def test_exponential_has_the_given_mean():

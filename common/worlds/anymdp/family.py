@@ -102,4 +102,4 @@ def sample_anymdp(parameters: Parameters, seed: int) -> World:
     )
 
 
-ANYMDP = register(Family(name="anymdp", version=1, parameters=Parameters, sample=sample_anymdp))
+ANYMDP = register(Family(name="anymdp", version=2, parameters=Parameters, sample=sample_anymdp))
