@@ -83,7 +83,7 @@ def measure(config: configs.TrainConfig, context: int, seconds: float) -> dict[s
     rate = sequences * context / float(np.median(times))
     flops = operations(objective.model, context)
     return {
-        "backbone": config.model.mixer,
+        "backbone": config.model.backbone,
         "parameters": objective.model.parameter_count(),
         "context": context,
         "sequences": sequences,

@@ -48,13 +48,13 @@ class Attention(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.heads, self.head_size = config.heads, config.head_size
-        self.window, self.base = config.window, config.rope_base
-        self.qkv = nn.Linear(config.width, 3 * config.width, bias=False)
-        self.out = nn.Linear(config.width, config.width, bias=False)
+        self.window, self.base = config.window * config.positions, config.rope_base
+        self.qkv = nn.Linear(config.width, 3 * config.mixed, bias=False)
+        self.out = nn.Linear(config.mixed, config.width, bias=False)
 
     def initial_state(self, batch: int, device: torch.device | None = None) -> AttentionState:
         """Return the memory of a sequence not begun yet."""
-        empty = torch.empty(batch, self.heads, 0, self.head_size, device=device, dtype=self.qkv.weight.dtype)
+        empty = torch.empty(batch, self.heads, 0, self.head_size, device=device)
         return AttentionState(empty, empty.clone(), 0)
 
     def rowwise(self, state: AttentionState) -> RowAttentionState:
@@ -68,7 +68,7 @@ class Attention(nn.Module):
         """Attend; return the result and the memory after the last position."""
         if isinstance(state, RowAttentionState):
             return self._row_steps(x_BTC, state)
-        batch, length, width = x_BTC.shape
+        batch, length, _ = x_BTC.shape
         qkv = self.qkv(x_BTC).view(batch, length, 3, self.heads, self.head_size)
         turned, straight = qkv.split([2, 1], dim=2)
         q, k = rotate(turned, rotation(state.position, length, self.head_size, self.base, x_BTC.device)).unbind(dim=2)
@@ -77,12 +77,12 @@ class Attention(nn.Module):
             y, state = self._step(q, k, v, state)
         else:
             y, state = self._segment(q, k, v, state)
-        return self.out(y.transpose(1, 2).reshape(batch, length, width)), state
+        return self.out(y.transpose(1, 2).flatten(2)), state
 
     def _step(self, q: Tensor, k: Tensor, v: Tensor, state: AttentionState) -> tuple[Tensor, AttentionState]:
         """One position, written into the memory in place: no copy of the past, no mask."""
         slot, live = state.position % self.window, min(state.position + 1, self.window)
-        keys, values = self._grown(state.keys_BHSD, slot), self._grown(state.values_BHSD, slot)
+        keys, values = self._grown(state.keys_BHSD.to(k.dtype), slot), self._grown(state.values_BHSD.to(k.dtype), slot)
         keys[:, :, slot] = k[:, :, 0]
         values[:, :, slot] = v[:, :, 0]
         y = scaled_dot_product_attention(q, keys[:, :, :live], values[:, :, :live])
@@ -90,13 +90,13 @@ class Attention(nn.Module):
 
     def _row_steps(self, x_BTC: Tensor, state: RowAttentionState) -> tuple[Tensor, RowAttentionState]:
         """One position after the other, each sequence at its own."""
-        batch, length, width = x_BTC.shape
+        batch, length, _ = x_BTC.shape
         qkv = self.qkv(x_BTC).view(batch, length, 3, self.heads, self.head_size)
         outputs = []
         for t in range(length):
             q, k = rotate(qkv[:, t, :2], row_rotation(state.position_B, self.head_size, self.base)).unbind(dim=1)
             y, state = self._row_step(q, k, qkv[:, t, 2], state)
-            outputs.append(y.reshape(batch, 1, width))
+            outputs.append(y.reshape(batch, 1, -1))
         return self.out(outputs[0] if length == 1 else torch.cat(outputs, dim=1)), state
 
     def _row_step(
@@ -105,7 +105,8 @@ class Attention(nn.Module):
         """One position of every sequence, written into the memory in place; slots not yet filled are masked."""
         live_B = (state.position_B + 1).clamp(max=self.window)
         live = int(live_B.max())
-        keys, values = self._grown(state.keys_BHSD, live - 1), self._grown(state.values_BHSD, live - 1)
+        keys = self._grown(state.keys_BHSD.to(k_BHD.dtype), live - 1)
+        values = self._grown(state.values_BHSD.to(k_BHD.dtype), live - 1)
         rows, slot_B = torch.arange(len(live_B), device=live_B.device), state.position_B % self.window
         keys[rows, :, slot_B] = k_BHD
         values[rows, :, slot_B] = v_BHD
@@ -124,7 +125,8 @@ class Attention(nn.Module):
 
     def _segment(self, q: Tensor, k: Tensor, v: Tensor, state: AttentionState) -> tuple[Tensor, AttentionState]:
         length, position, window = q.shape[2], state.position, self.window
-        past_keys, past_values = self._past(state.keys_BHSD, position), self._past(state.values_BHSD, position)
+        past_keys = self._past(state.keys_BHSD, position).to(k.dtype)
+        past_values = self._past(state.values_BHSD, position).to(k.dtype)
         remembered = past_keys.shape[2]
         keys = torch.cat([past_keys, k], dim=2) if remembered else k
         values = torch.cat([past_values, v], dim=2) if remembered else v

@@ -10,21 +10,12 @@ from torch import Tensor, nn
 
 from trainer.model.attention import Attention
 from trainer.model.config import ModelConfig
+from trainer.model.gated_delta_net import GatedDeltaNet
+from trainer.model.norm import Norm
 
-MIXERS = {"attention": Attention}
-"""Mixers by name: modules built from a ``ModelConfig``, with ``initial_state`` and forward (x, state) -> (y, state)."""
-
-
-class Norm(nn.Module):
-    """Root-mean-square normalisation of the last axis, with a gain per channel (Zhang and Sennrich, 2019)."""
-
-    def __init__(self, width: int) -> None:
-        super().__init__()
-        self.gain = nn.Parameter(torch.ones(width))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return x scaled to unit mean square, times the gain."""
-        return nn.functional.rms_norm(x, self.gain.shape, self.gain, eps=1e-6)
+MIXERS: dict[str, Any] = {"transformer": Attention, "gated-delta-net": GatedDeltaNet}
+"""Mixers by backbone: modules built from a ``ModelConfig``, with ``initial_state``, ``rowwise`` and forward
+(x, state) -> (y, state). A state is a named tuple of tensors, batched along their first axis, and plain numbers."""
 
 
 class FeedForward(nn.Module):
@@ -40,15 +31,33 @@ class FeedForward(nn.Module):
         return self.down(nn.functional.gelu(self.up(x_BTC)))
 
 
+class GatedFeedForward(nn.Module):
+    """Two matrices with a product of one half, through SiLU, and the other between them (SwiGLU; Shazeer, 2020)."""
+
+    def __init__(self, config: ModelConfig) -> None:
+        super().__init__()
+        self.gate = nn.Linear(config.width, config.inner, bias=False)
+        self.up = nn.Linear(config.width, config.inner, bias=False)
+        self.down = nn.Linear(config.inner, config.width, bias=False)
+
+    def forward(self, x_BTC: Tensor) -> Tensor:
+        """Return the transformed positions (B, T, C)."""
+        return self.down(nn.functional.silu(self.gate(x_BTC)) * self.up(x_BTC))
+
+
+FEED_FORWARDS: dict[str, Any] = {"gelu": FeedForward, "gated": GatedFeedForward}
+"""By ``ModelSize.feed_forward``."""
+
+
 class Block(nn.Module):
     """Pre-normalised residual block."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.mixer_norm = Norm(config.width)
-        self.mixer = MIXERS[config.mixer](config)
+        self.mixer = MIXERS[config.backbone](config)
         self.feed_forward_norm = Norm(config.width)
-        self.feed_forward = FeedForward(config)
+        self.feed_forward = FEED_FORWARDS[config.feed_forward](config)
 
     def initial_state(self, batch: int, device: torch.device | None = None) -> Any:
         """Return the state of a sequence not begun yet."""

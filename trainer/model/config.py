@@ -1,39 +1,67 @@
 """The model's settings: vocabularies come from the dataset, sizes from the training recipe."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
 from common.config import Settings
 from common.dataset.schema import DISCOUNTS
+from trainer.model.size import derived
+
+Backbone = Literal["transformer", "gated-delta-net"]
+Layout = Literal["transition", "podtaw", "podtawr"]
+
+POSITIONS: dict[str, int] = {"transition": 1, "podtaw": 4, "podtawr": 5}
+"""Positions that a step of the world takes in each layout."""
 
 
 class ModelSize(Settings):
-    """What a training recipe chooses."""
+    """What a training recipe chooses. ``layers`` is the one dial; what follows from it can be set apart."""
 
-    mixer: Literal["attention"] = "attention"
+    backbone: Backbone = "transformer"
     """What mixes positions inside a block."""
-    width: int = Field(default=64, ge=2)
-    """Channels of the residual stream."""
+    layout: Layout = "transition"
+    """How a step becomes positions: one, or one for each of its parts (``trainer.model.layout``)."""
     layers: int = Field(default=3, ge=1)
-    heads: int = Field(default=2, ge=1)
-    inner: int = Field(default=128, ge=1)
-    """Channels inside a block's feed-forward part."""
+    """Blocks; the dial for size."""
+    width: int = Field(default=0, ge=2)
+    """Channels of the residual stream; by default the multiple of 64 nearest to 28 a layer."""
+    heads: int = Field(default=0, ge=1)
+    """By default of 32 channels each, of 64 where the width is 256 or more."""
+    head_size: int = Field(default=0, ge=2)
+    """Channels of a head's queries, keys and values; by default width / heads."""
+    inner: int = Field(default=0, ge=1)
+    """Channels inside a block's feed-forward part; by default twice the width."""
+    feed_forward: Literal["gelu", "gated"] = "gelu"
+    """The part after the mixer: two matrices, or three with a gate (SwiGLU)."""
     window: int = Field(default=512, ge=1)
-    """Positions an attention block sees, its own included; older ones are forgotten."""
+    """Steps of the world an attention block sees, its own included; older ones are forgotten."""
     rope_base: float = Field(default=10_000.0, gt=1)
     """Wavelengths of the rotary position code run from 2 pi to 2 pi times this."""
 
+    @model_validator(mode="before")
+    @classmethod
+    def _derive(cls, values: Any) -> Any:
+        return derived(values) if isinstance(values, dict) else values
+
     @model_validator(mode="after")
-    def _heads_divide(self) -> "ModelSize":
-        if self.width % self.heads or (self.width // self.heads) % 2:
-            raise ValueError(f"width must be heads times an even head size, got width {self.width}, heads {self.heads}")
+    def _fits(self) -> "ModelSize":
+        if self.head_size % 2:
+            raise ValueError(
+                f"the head size must be even (width / heads unless set), got {self.head_size} "
+                f"at width {self.width} and {self.heads} heads"
+            )
         return self
 
     @property
-    def head_size(self) -> int:
-        """Channels of one head."""
-        return self.width // self.heads
+    def positions(self) -> int:
+        """Positions of one step of the world."""
+        return POSITIONS[self.layout]
+
+    @property
+    def mixed(self) -> int:
+        """Channels of all heads together."""
+        return self.heads * self.head_size
 
 
 class ModelConfig(ModelSize):

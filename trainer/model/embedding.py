@@ -54,18 +54,18 @@ class TransitionEmbedding(nn.Module):
     def forward(self, tokens: Tokens) -> Tensor:
         """Return the embedded tokens (B, T, C)."""
         parts = (
-            *_symbols(tokens.previous_observation),
+            *symbols_of(tokens.previous_observation),
             tokens.previous_action,
             tokens.previous_tag,
-            *_symbols(tokens.observation),
+            *symbols_of(tokens.observation),
             tokens.discount,
         )
         ids = torch.stack([part + start for part, start in zip(parts, self.starts, strict=True)], dim=-1)
         shape = ids.shape[:-1]
         summed = nn.functional.embedding_bag(ids.flatten(0, -2), self.table.weight, mode="sum")
-        return summed.view(*shape, -1) + self.reward(symlog(tokens.reward).unsqueeze(-1))
+        return summed.view(*shape, -1) + self.reward(symlog(tokens.reward).unsqueeze(-1).to(summed.dtype))
 
 
-def _symbols(observation: Tensor) -> tuple[Tensor, ...]:
+def symbols_of(observation: Tensor) -> tuple[Tensor, ...]:
     """Return an observation's symbols, (B, T) each."""
     return observation.unbind(-1) if observation.dim() > 2 else (observation,)

@@ -7,10 +7,14 @@ from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
-from trainer.model.block import Block, Norm
+from trainer.model.block import Block
 from trainer.model.config import ModelConfig
-from trainer.model.embedding import Tokens, TransitionEmbedding
+from trainer.model.embedding import Tokens
+from trainer.model.initial import initialise
+from trainer.model.layout import EMBEDDINGS
+from trainer.model.norm import Norm
 
 ModelState = tuple[Any, ...]
 """One state per block; opaque, batched along the first axis of every tensor."""
@@ -39,8 +43,10 @@ class Model(nn.Module):
     def __init__(self, config: ModelConfig, seed: int = 0, device: torch.device | str | None = None) -> None:
         super().__init__()
         self.config = config
+        self.recompute = False
+        """Activation checkpointing: a backward pass computes each block's inside again instead of keeping it."""
         with torch.device("meta"):
-            self.embedding = TransitionEmbedding(config)
+            self.embedding = EMBEDDINGS[config.layout](config)
             self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
             self.norm = Norm(config.width)
             self.policy_head = nn.Linear(config.width, config.actions)
@@ -51,24 +57,9 @@ class Model(nn.Module):
             self.to_empty(device=device or "cpu")
             self.initialise(seed)
 
-    @torch.no_grad()
     def initialise(self, seed: int) -> None:
-        """Draw the initial weights: a function of the seed and the shapes alone."""
-        generator = torch.Generator().manual_seed(seed)
-        depth = (2 * self.config.layers) ** -0.5
-        for name, parameter in self.named_parameters():
-            if name.endswith("gain"):
-                parameter.fill_(1.0)
-            elif name.endswith("bias"):
-                parameter.zero_()
-            else:
-                embeds = name.startswith(("embedding.", "taken."))
-                scale = 0.5 if embeds else parameter.shape[1] ** -0.5
-                if name.endswith(("mixer.out.weight", "down.weight")):
-                    scale *= depth
-                if name.startswith(("policy_head.", "world_head.")):
-                    scale *= 0.1
-                parameter.copy_(torch.randn(parameter.shape, generator=generator) * scale)
+        """Draw the initial weights: a function of the seed and the shapes alone, sharded or whole."""
+        initialise(self, seed, self.config.layers)
 
     def initial_state(self, batch: int, device: torch.device | None = None) -> ModelState:
         """Return the state of ``batch`` sequences not begun yet."""
@@ -94,9 +85,14 @@ class Model(nn.Module):
         x_BTC = self.embedding(tokens)
         after = []
         for block, before in zip(self.blocks, state, strict=True):
-            x_BTC, block_state = block(x_BTC, before)
+            if self.recompute and torch.is_grad_enabled():
+                x_BTC, block_state = checkpoint(block, x_BTC, before, use_reentrant=False)
+            else:
+                x_BTC, block_state = block(x_BTC, before)
             after.append(block_state)
-        return self.norm(x_BTC), tuple(after)
+        # of a step's positions the last one has seen all of it
+        ends = self.config.positions
+        return self.norm(x_BTC[:, ends - 1 :: ends]), tuple(after)
 
     def policy(self, hidden_BTC: Tensor) -> Tensor:
         """Return the logits of the next action (B, T, A)."""
@@ -111,6 +107,11 @@ class Model(nn.Module):
         if self.config.observation_tokens > 1:
             symbols = symbols.unflatten(-1, (self.config.observation_tokens, self.config.vocabulary))
         return Prediction(symbols, out[..., -2], out[..., -1])
+
+    def compile_blocks(self) -> None:
+        """Compile each block where it stands: the first passes take a minute; parameters and states stay the same."""
+        for block in self.blocks:
+            block.compile()
 
     def parameter_count(self) -> int:
         """Return the number of parameters."""

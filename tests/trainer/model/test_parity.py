@@ -1,0 +1,135 @@
+"""One result however a sequence is cut: whole, in segments, step by step; outputs, states and gradients."""
+
+from itertools import pairwise
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from trainer.model import Tokens, clone_state, replace_rows, select_rows
+
+from .parts import BACKBONES, CUTS, LENGTH, cut, difference, gradients, random_tokens, run, small, tensors
+from .references import REFERENCES
+
+FLOAT32 = 1e-4
+"""Largest difference relative to the largest value."""
+BFLOAT16 = 2e-2
+"""The same between cuts where parameters and activations are bfloat16 (.004 a rounding); states stay float32."""
+BFLOAT16_TO_EXACT = 8e-2
+"""The same between bfloat16 and float32."""
+
+every_backbone = pytest.mark.parametrize("backbone", BACKBONES)
+every_cut = pytest.mark.parametrize("lengths", CUTS.values(), ids=CUTS.keys())
+
+
+@every_backbone
+def test_a_mixer_equals_its_definition(backbone: str) -> None:
+    layer = small(backbone).blocks[1].mixer
+    x = torch.randn(2, LENGTH, 16, generator=torch.Generator().manual_seed(1))
+    y, _ = layer(x, layer.initial_state(2))
+    exact = small(backbone).double().blocks[1].mixer
+    for row in range(2):
+        assert difference(y[row].double(), REFERENCES[backbone](exact, x[row].double())) < 1e-5
+
+
+@every_backbone
+@every_cut
+@pytest.mark.parametrize("autograd", [True, False])
+def test_segments_equal_the_whole(backbone: str, lengths: list[int], autograd: bool) -> None:
+    model, tokens = small(backbone), random_tokens(3, LENGTH)
+    with torch.set_grad_enabled(autograd):
+        whole, whole_state = run(model, [tokens])
+        pieces, state = run(model, cut(tokens, lengths))
+    assert difference(pieces, whole) < FLOAT32
+    for one, other in zip(tensors(state), tensors(whole_state), strict=True):
+        assert one.shape == other.shape and difference(one, other) < FLOAT32
+
+
+@every_backbone
+@settings(max_examples=10)
+@given(cuts=st.sets(st.integers(1, 89), max_size=6))
+def test_segments_equal_the_whole_at_any_cut(backbone: str, cuts: set[int]) -> None:
+    model, tokens = small(backbone), random_tokens(2, 90)
+    edges = [0, *sorted(cuts), 90]
+    with torch.no_grad():
+        whole, _ = run(model, [tokens])
+        pieces, _ = run(model, cut(tokens, [b - a for a, b in pairwise(edges)]))
+    assert difference(pieces, whole) < FLOAT32
+
+
+@every_backbone
+@every_cut
+def test_gradients_through_the_state_equal_the_whole_ones(backbone: str, lengths: list[int]) -> None:
+    model, tokens = small(backbone), random_tokens(2, LENGTH)
+    whole, pieces = gradients(model, [tokens]), gradients(model, cut(tokens, lengths))
+    assert whole.keys() == pieces.keys() and len(whole) > 10
+    for name, gradient in whole.items():
+        assert difference(pieces[name], gradient) < FLOAT32, name
+
+
+@every_backbone
+def test_recomputed_activations_give_the_same_gradients(backbone: str) -> None:
+    model, parts = small(backbone), cut(random_tokens(2, LENGTH), CUTS["ragged"])
+    kept = gradients(model, parts)
+    model.recompute = True
+    for name, gradient in gradients(model, parts).items():
+        assert difference(gradient, kept[name]) < 1e-6, name
+
+
+@every_backbone
+@pytest.mark.parametrize("lengths", [CUTS["ragged"], CUTS["steps"]], ids=["ragged", "steps"])
+def test_bfloat16_stays_within_its_bound(backbone: str, lengths: list[int]) -> None:
+    exact, model, tokens = small(backbone), small(backbone).bfloat16(), random_tokens(2, LENGTH)
+    with torch.no_grad():
+        truth, _ = run(exact, [tokens])
+        whole, whole_state = run(model, [tokens])
+        pieces, state = run(model, cut(tokens, lengths))
+    assert whole.dtype == torch.bfloat16
+    assert difference(pieces, whole) < BFLOAT16
+    assert difference(whole, truth) < BFLOAT16_TO_EXACT
+    for one, other in zip(tensors(state), tensors(whole_state), strict=True):
+        assert difference(one, other) < BFLOAT16
+        assert one.dtype == torch.float32 or backbone == "transformer"
+
+
+@every_backbone
+def test_a_token_changes_nothing_before_it(backbone: str) -> None:
+    model, tokens = small(backbone), random_tokens(2, LENGTH)
+    changed = tokens._replace(reward=tokens.reward.clone().index_fill_(1, torch.tensor([100]), 9.0))
+    with torch.no_grad():
+        before, after = model(tokens)[0], model(changed)[0]
+    assert difference(after[:, :100], before[:, :100]) < 1e-5
+    assert difference(after[:, 100], before[:, 100]) > 1e-2
+
+
+@every_backbone
+def test_sequences_that_go_on_apart_equal_those_that_go_on_together(backbone: str) -> None:
+    model, tokens = small(backbone), random_tokens(3, 20)
+    rows = torch.tensor([0, 2])
+    with torch.inference_mode():
+        whole, _ = run(model, [tokens])
+        _, state = model(Tokens(*(x[:, :17] for x in tokens)))
+        state = model.rowwise(state)
+        kept = clone_state(state)
+        for t in range(17, 20):
+            some = Tokens(*(x[rows, t : t + 1] for x in tokens))
+            hidden, moved = model(some, select_rows(state, rows))
+            state = replace_rows(state, rows, moved)
+        assert difference(hidden[:, 0], whole[rows, 19]) < FLOAT32
+        other, _ = model(Tokens(*(x[1:2, 17:18] for x in tokens)), select_rows(state, torch.tensor([1])))
+        assert difference(other[:, 0], whole[1:2, 17]) < FLOAT32
+        again, _ = model(Tokens(*(x[:, 17:18] for x in tokens)), kept)
+        assert difference(again[:, 0], whole[:, 17]) < FLOAT32
+
+
+@every_backbone
+def test_weights_are_a_function_of_the_seed(backbone: str) -> None:
+    torch.manual_seed(1)
+    before = torch.get_rng_state()
+    one, same = small(backbone), small(backbone)
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), same.parameters(), strict=True))
+    same.initialise(4)
+    assert not torch.equal(one.policy_head.weight, same.policy_head.weight)
+    assert all(torch.isfinite(parameter).all() for parameter in one.parameters())
