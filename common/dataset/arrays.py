@@ -17,6 +17,7 @@ from zarr.core.buffer import default_buffer_prototype
 from zarr.storage import MemoryStore
 
 from common.dataset.layout import ArraySpec, Layout
+from common.dataset.store import zarr_store
 
 METADATA = "zarr.json"
 DEFAULT_PIPELINE = "zarr.core.codec_pipeline.BatchedCodecPipeline"
@@ -68,8 +69,9 @@ def decode(spec: ArraySpec, data: bytes) -> np.ndarray:
 
 def open_array(url: str, name: str) -> zarr.Array:
     """Open one stored array for reading, by the fast pipeline; the process's own Zarr settings stay as they are."""
-    with zarr.config.set({"codec_pipeline.path": FAST_PIPELINE}):
-        return zarr.open_array(url, path=name, mode="r")
+    with zarr.config.set({"codec_pipeline.path": FAST_PIPELINE}), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Successfully reconstructed a store")  # zarrs has a client of its own
+        return zarr.open_array(zarr_store(url), path=name, mode="r")
 
 
 _WORKBENCH = threading.Lock()

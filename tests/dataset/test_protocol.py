@@ -172,7 +172,7 @@ def test_another_format_version_and_foreign_folders_are_refused(tmp_path):
     with pytest.raises(UsageError, match="holds no dataset"):
         open_dataset(str(tmp_path / "nowhere"))
     with pytest.raises(UsageError, match="s3://bucket"):
-        open_dataset("s3://bucket/d")
+        open_dataset("ftp://bucket/d")
 
 
 def test_rows_that_break_the_schema_are_bugs(tmp_path):
