@@ -23,11 +23,11 @@ class ShortConvolution(nn.Module):
         return torch.zeros(batch, TAPS - 1, self.taps.shape[0], device=device)
 
     def forward(self, x_BTS: Tensor, tail_BWS: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the outputs (B, T, S) and the last W - 1 inputs."""
-        joined = torch.cat([tail_BWS.to(x_BTS.dtype), x_BTS], dim=1)
-        length = x_BTS.shape[1]
+        """Return the outputs (B, T, S) and the last W - 1 inputs, both float32: what follows divides by lengths."""
+        joined = torch.cat([tail_BWS, x_BTS.float()], dim=1)
+        length, taps = x_BTS.shape[1], self.taps.float()[:, 0]
         # sums of shifted products: on a CPU several times faster than conv1d with as many groups as channels
-        out = joined[:, :length] * self.taps[:, 0, 0]
+        out = joined[:, :length] * taps[:, 0]
         for tap in range(1, TAPS):
-            out = torch.addcmul(out, joined[:, tap : tap + length], self.taps[:, 0, tap])
-        return nn.functional.silu(out), joined[:, length:].float()
+            out = torch.addcmul(out, joined[:, tap : tap + length], taps[:, tap])
+        return nn.functional.silu(out), joined[:, length:]

@@ -56,7 +56,7 @@ class GatedDeltaNet(nn.Module):
     def forward(self, x_BTC: Tensor, state: DeltaState) -> tuple[Tensor, DeltaState]:
         """Read the positions; return the result and the memory after the last one."""
         convolved, tail = self.convolution(self.qkv(x_BTC), state.tail_BWS)
-        q, k, v = convolved.unflatten(-1, (3, self.heads, self.head_size)).permute(2, 0, 3, 1, 4).float().unbind(0)
+        q, k, v = convolved.unflatten(-1, (3, self.heads, self.head_size)).permute(2, 0, 3, 1, 4).unbind(0)
         q, k = nn.functional.normalize(q, dim=-1), nn.functional.normalize(k, dim=-1)
         beta, step = self.rates(x_BTC).float().transpose(1, 2).chunk(2, dim=1)
         log_decay = log_decays(step, self.forgetting, self.step_bias)

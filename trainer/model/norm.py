@@ -7,6 +7,8 @@ import torch
 from torch import Tensor, nn
 
 EPSILON = 1e-6
+GATED_EPSILON = 1e-5
+"""What a young memory returns can be very small; a smaller number here would blow its rounding up."""
 
 
 class Norm(nn.Module):
@@ -30,5 +32,5 @@ class GatedNorm(nn.Module):
 
     def forward(self, x_BTHD: Tensor, gate_BTX: Tensor) -> Tensor:
         """Return norm(x) silu(gate) as (B, T, H D), in the gate's dtype; the norm is taken in x's (float32)."""
-        normal = nn.functional.rms_norm(x_BTHD, self.gain.shape, self.gain.to(x_BTHD.dtype), eps=EPSILON)
+        normal = nn.functional.rms_norm(x_BTHD, self.gain.shape, self.gain.to(x_BTHD.dtype), eps=GATED_EPSILON)
         return normal.flatten(-2).to(gate_BTX.dtype) * nn.functional.silu(gate_BTX)

@@ -41,7 +41,7 @@ def gated_delta_net(layer, x: Tensor) -> Tensor:
             error = v[t, h] - state.T @ key
             state = state + torch.sigmoid(beta[t, h]) * torch.outer(key, error)
             out[t, h] = state.T @ query
-    normal = rms_norm(out, (size,), layer.out_norm.gain, eps=1e-6)
+    normal = rms_norm(out, (size,), layer.out_norm.gain, eps=1e-5)
     return layer.out(normal.flatten(1) * silu(layer.gate(x)))
 
 
