@@ -7,8 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from common.config import Settings
-from common.dataset import arrays as coding
-from common.dataset import catalog
+from common.dataset import catalog, shard_codec
 from common.dataset.catalog import Footer
 from common.dataset.digest import DataDigest, row_digests
 from common.dataset.reader import StoredDataset, open_stored
@@ -107,7 +106,7 @@ def _check_object(
     if quick:
         return None
     try:
-        values = coding.decode(dataset.header.arrays()[item.array], data)
+        values = shard_codec.decode(dataset.header.arrays()[item.array], data)
     except Exception as error:
         raise _Fault(f"shard {footer.shard}: object {item.key} cannot be decoded: {error}") from error
     unequal = [

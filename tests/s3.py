@@ -40,6 +40,8 @@ class S3Server:
             "volume.port": self._volume,
             "filer.port": self._filer,
             "s3.port": self.port,
+            "s3.port.iceberg": 0,
+            "s3.port.lance": 0,
             "volume.max": 50,
             "master.volumeSizeLimitMB": 64,
         }

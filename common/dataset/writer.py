@@ -8,12 +8,15 @@ import numpy as np
 
 from common.config import Settings
 from common.dataset import arrays as coding
-from common.dataset import catalog
+from common.dataset import catalog, shard_codec
 from common.dataset.header import Header, differences
 from common.dataset.reader import existing_header
 from common.dataset.schema import Tag
 from common.dataset.store import Store, open_store
 from common.errors import DataError, UsageError
+
+SLEPT = 60.0
+"""Seconds after which a writer looks once more at the objects it placed before it commits their shard."""
 
 
 class Conflict(DataError):
@@ -69,10 +72,13 @@ class DatasetWriter:
         started = time.perf_counter() if started is None else started
         self._check(shard, arrays, rows)
         ordered = {name: arrays[name] for name in self.specs}
+        placing = time.monotonic()
         objects = [self._place(name, shard, values) for name, values in ordered.items()]
         footer = catalog.summarise(self.header.identity, shard, ordered, rows, objects)
         data = catalog.encode(footer, ordered, rows)
         key = catalog.name(shard)
+        if time.monotonic() - placing > SLEPT:
+            self._check_placed(shard, objects)
         new = self.store.put_new(key, data)
         if not new:
             self._compare_catalog(key, data)
@@ -90,30 +96,51 @@ class DatasetWriter:
         self.store.close()
 
     def _place(self, name: str, shard: int, values: np.ndarray) -> catalog.StoredObject:
-        """Create an array's object, or keep the one that an earlier attempt left and that decodes to the same."""
+        """Create an array's object, or keep the one that an earlier attempt left and that decodes to the same.
+
+        One that is damaged is replaced, at once and whole: without a catalog file nobody trusts it.
+        """
         spec = self.specs[name]
         key = spec.key(shard)
-        data = coding.encode(spec, values)
+        data = shard_codec.encode(spec, values)
         if not self.store.put_new(key, data):
             stored = self.store.get(key)
             if stored != data:
-                self._compare(key, shard, values, stored, name)
-                data = stored
+                try:
+                    theirs = shard_codec.decode(spec, stored)
+                except ValueError as error:
+                    self._replace(shard, key, data, error)
+                else:
+                    self._compare(shard, key, theirs, values)
+                    data = stored
         return catalog.StoredObject.of(name, key, data)
 
-    def _compare(self, key: str, shard: int, values: np.ndarray, stored: bytes, name: str) -> None:
-        try:
-            theirs = coding.decode(self.specs[name], stored)
-        except Exception as error:
+    def _replace(self, shard: int, key: str, data: bytes, error: Exception) -> None:
+        if self.committed(shard):
             raise Conflict(
-                f"shard {shard}: object {key} of {self.store.url} exists, uncommitted and damaged ({error}); "
-                "remove that file and give the same command again"
+                f"shard {shard}: object {key} of {self.store.url} is damaged ({error}) though its shard is committed; "
+                "give the same command again: it checks what is committed and repairs it"
             ) from error
-        if theirs.tobytes() != values.tobytes():
+        self.store.put(key, data, durable=True)
+
+    def _compare(self, shard: int, key: str, theirs: np.ndarray, ours: np.ndarray) -> None:
+        if theirs.tobytes() != ours.tobytes():
             raise Conflict(
                 f"shard {shard}: object {key} of {self.store.url} holds other data than this recipe gives; "
                 "the dataset was written by other software: write to another --out"
             )
+
+    def _check_placed(self, shard: int, objects: Sequence[catalog.StoredObject]) -> None:
+        """Make sure that nobody removed an object of a shard whose writer slept for long before it commits it.
+
+        Raises:
+            DataError: Somebody did; trying again helps.
+        """
+        for item in objects:
+            if self.store.size(item.key) != item.size:
+                raise DataError(
+                    f"shard {shard}: object {item.key} of {self.store.url} was removed before its shard was committed"
+                )
 
     def _compare_catalog(self, key: str, data: bytes) -> None:
         try:

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from common.dataset import arrays as coding
-from common.dataset import catalog, open_dataset
+from common.dataset import catalog, open_dataset, shard_codec
 from common.dataset.catalog import StoredObject
 from common.synthesis.recipe import identity_digest, load
 from datagen.__main__ import main
@@ -69,9 +68,9 @@ def test_other_data_under_a_fitting_object_digest_is_found_by_decoding_only(copy
     """As if a writer had gone wrong after the rows were digested."""
     dataset = open_dataset(str(copy))
     spec = dataset.header.arrays()["reward"]
-    values = coding.decode(spec, (copy / spec.key(2)).read_bytes())
+    values = shard_codec.decode(spec, (copy / spec.key(2)).read_bytes())
     values[5, 1] += 1.0
-    data = coding.encode(spec, values)
+    data = shard_codec.encode(spec, values)
     (copy / spec.key(2)).write_bytes(data)
     footer, rows = dataset.footer(2), dataset.catalog(2)
     objects = [StoredObject.of("reward", spec.key(2), data) if o.array == "reward" else o for o in footer.objects]

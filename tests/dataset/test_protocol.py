@@ -9,7 +9,7 @@ import threading
 import numpy as np
 import pytest
 
-from common.dataset import open_dataset
+from common.dataset import catalog, open_dataset
 from common.dataset.store import STAGING, LocalStore, attempt_name
 from common.dataset.writer import create_dataset, join_dataset
 from common.errors import DataError, UsageError
@@ -66,7 +66,7 @@ def test_a_second_writer_keeps_what_is_there(tmp_path):
     assert not receipt.new and files(tmp_path / "d") == before
 
 
-def test_uncommitted_leftovers_are_kept_where_equal_and_refused_where_not(tmp_path):
+def test_uncommitted_leftovers_are_kept_where_equal_refused_where_not_and_replaced_where_damaged(tmp_path):
     make(tmp_path / "whole")
     writer = create_dataset(str(tmp_path / "d"), made_up.header())
     write_shard(writer, 0)
@@ -78,8 +78,29 @@ def test_uncommitted_leftovers_are_kept_where_equal_and_refused_where_not(tmp_pa
         write_shard(writer, 0, seed=1)
     with open(tmp_path / "d/observation/c/0/0", "r+b") as file:
         file.truncate(30)
-    with pytest.raises(DataError, match=r"shard 0: object observation/c/0/0 .* damaged"):
+    assert write_shard(writer, 0).new
+    for name in ("observation/c/0/0", "catalog/shard-000000.parquet"):
+        assert (tmp_path / "d" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
+    with open(tmp_path / "d/observation/c/0/0", "r+b") as file:
+        file.truncate(30)
+    with pytest.raises(DataError, match=r"shard 0: object observation/c/0/0 .* damaged .* is committed; give the same"):
         write_shard(writer, 0)
+
+
+def test_a_writer_that_slept_looks_at_its_objects_before_it_commits(tmp_path, monkeypatch):
+    monkeypatch.setattr("common.dataset.writer.SLEPT", -1.0)
+    writer = create_dataset(str(tmp_path / "d"), made_up.header())
+    assert write_shard(writer, 0).new
+    encode = catalog.encode
+
+    def removed_meanwhile(*arguments):
+        (tmp_path / "d/reward/c/1/0").unlink()
+        return encode(*arguments)
+
+    monkeypatch.setattr("common.dataset.catalog.encode", removed_meanwhile)
+    with pytest.raises(DataError, match=r"shard 1: object reward/c/1/0 .* was removed before its shard was committed"):
+        write_shard(writer, 1)
+    assert not writer.committed(1)
 
 
 def test_committed_with_other_data_is_an_error(tmp_path):
