@@ -53,9 +53,11 @@ def read(attributes: Mapping[str, Any], where: str) -> Header:
         raise UsageError(f"{where} holds a Zarr group that is no dataset of this kind: attribute 'format' is missing")
     version = attributes.get("format_version")
     if version != FORMAT_VERSION:
+        made = attributes.get("provenance")
+        by = made.get("version") if isinstance(made, dict) else None
         raise UsageError(
             f"{where} has dataset format version {version!r}, this software reads version {FORMAT_VERSION}; "
-            "use the release that wrote it, or make the dataset again"
+            f"use the release that wrote it{f' (omnirl {by})' if by else ''}, or make the dataset again"
         )
     return parse(Header, dict(attributes), f"the zarr.json of {where}")
 
@@ -83,7 +85,10 @@ def differences(ours: Header, theirs: Header) -> list[str]:
     """Say, a line each, in what two datasets differ; empty where they are the same dataset with the same shards."""
     if ours.identity == theirs.identity:
         unequal = [n for n in _COUNTS if getattr(ours, n) != getattr(theirs, n)]
-        return [f"{n}: {getattr(theirs, n)} there, {getattr(ours, n)} asked for" for n in unequal]
+        lines = [f"{n}: {getattr(theirs, n)} there, {getattr(ours, n)} asked for" for n in unequal]
+        if unequal == ["sequences"] and ours.sequences > theirs.sequences:
+            lines.append("`python -m datagen extend` adds shards to a dataset")
+        return lines
     lines = [
         f"{path}: {there!r} there, {here!r} asked for"
         for path, here, there in _unequal(ours.recipe, theirs.recipe)

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import os
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -64,6 +65,7 @@ class StoredDataset(Dataset):
     @functools.cached_property
     def _arrays(self) -> dict[str, Any]:
         """The arrays, opened at the first read: while a dataset is being created they may not be there yet."""
+        _check_fork(self.url)
         opened = {}
         for name, spec in self._specs.items():
             try:
@@ -192,6 +194,7 @@ class StoredDataset(Dataset):
         self._sound.add(shard)
 
     def _read_array(self, name: str, shard: int, first: int, stop: int) -> np.ndarray:
+        _check_fork(self.url)
         try:
             return np.asarray(self._arrays[name][first:stop])
         except DataError:
@@ -201,6 +204,25 @@ class StoredDataset(Dataset):
                 f"shard {shard} of {self.url}: object {self._specs[name].key(shard)} cannot be read: {error}; "
                 "`python -m datagen verify` says what else is damaged"
             ) from error
+
+
+_reading: list[int] = []
+"""The process that reads; a forked child finds its parent's here."""
+
+
+def _check_fork(url: str) -> None:
+    """Refuse to read in a fork of a process that has read: the fast pipeline's threads are gone there, and it hangs.
+
+    Raises:
+        DataError: This is such a process.
+    """
+    if not _reading:
+        _reading.append(os.getpid())
+    if _reading[0] != os.getpid():
+        raise DataError(
+            f"{url} cannot be read in a fork of a process that has read a dataset: it would hang; start processes by "
+            "spawn, for example DataLoader(..., multiprocessing_context='spawn')"
+        )
 
 
 def open_dataset(url: str, overrides: Sequence[str] = ()) -> Dataset:

@@ -8,6 +8,7 @@ from types import ModuleType
 
 COMMANDS = {
     "run": "run",
+    "extend": "extend",
     "plan": "plan",
     "status": "status",
     "verify": "verify",
