@@ -89,6 +89,7 @@ class Agent:
         self._rowwise = False
         self.logits: np.ndarray | None = None
         """(n, A) float32 logits of the last ``act``, before the temperature."""
+        self._chances = np.zeros((0, self.actions))
 
     @classmethod
     def load(
@@ -104,7 +105,7 @@ class Agent:
             UsageError: There is no model at ``path``.
             DataError: What is there is damaged.
         """
-        from trainer.checkpoint import load_model
+        from trainer.checkpoints import load_model
 
         model = load_model(path)
         return cls(model.to(device) if device else model, settings, record)
@@ -156,6 +157,16 @@ class Agent:
         ids = self._sample(self.logits)
         self._pending = (seen, ids)
         return self.folding.fold(ids)
+
+    @property
+    def entropy(self) -> np.ndarray:
+        """(n,) float64: entropy of what the last ``act`` drew its actions from, as a share of uniform play's.
+
+        It is over the environments' actions, whatever ids stand for them; 0 where there is only one.
+        """
+        chances = self.folding.gather(self._chances)
+        nats = -(chances * np.log(np.maximum(chances, 1e-300))).sum(axis=1)
+        return nats / np.log(np.maximum(self.folding.n_actions, 2))
 
     def observe(
         self, next_observation: np.ndarray, reward: np.ndarray, terminated: np.ndarray, truncated: np.ndarray
@@ -278,6 +289,7 @@ class Agent:
         point = self._random.random((self._n, 1))
         top = logits - logits.max(axis=1, keepdims=True)
         weight = np.exp(top.astype(np.float64) / np.maximum(temperature, 1e-6)[:, None])
+        self._chances = weight / weight.sum(axis=1, keepdims=True)
         total = np.cumsum(weight, axis=1)
         return np.minimum((total <= point * total[:, -1:]).sum(axis=1), self.actions - 1)
 

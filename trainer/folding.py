@@ -41,6 +41,15 @@ class Folding:
         """Return the actions (n,) behind ids (n,)."""
         return self.action[np.arange(len(ids)), ids]
 
+    def gather(self, chances: np.ndarray) -> np.ndarray:
+        """Return what chances (n, A) of ids make of the actions, (n, A): 0 from an environment's n_actions on."""
+        return np.einsum("ni,nia->na", chances, self._stands)
+
+    @cached_property
+    def _stands(self) -> np.ndarray:
+        """(n, A, A) float64: 1 where an id stands for an action."""
+        return (self.action[:, :, None] == np.arange(self.action.shape[1])).astype(np.float64)
+
     def unfold(self, action: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Return ids (n, T) that stand for actions (n, T), each uniform among those that do."""
         ordered, start, count = self._ids

@@ -4,14 +4,28 @@ import numpy as np
 import pytest
 
 from common.agents.kinds import behaviour
-from trainer.evaluation.baselines import PolicyPlayer, play_baseline
-from trainer.evaluation.play import play_batch, play_behaviour
+from trainer.evaluation.arena import WorldArena, world_seeds
+from trainer.evaluation.baselines import learner, tuned
+from trainer.evaluation.play import play, play_behaviour
+from trainer.evaluation.policies import RandomPlayer
+from trainer.evaluation.prepared import Prepared, Request
 from trainer.evaluation.record import Record
-from trainer.evaluation.reference import reference
 from trainer.evaluation.suites import suite
 from trainer.evaluation.task import Task
 
 STEPS = 240
+
+
+def prepared(name: str, worlds: int, vocabulary: int = 20, seed: int = 0) -> Prepared:
+    return suite(name).prepare(Request(worlds=worlds, steps=STEPS, vocabulary=vocabulary, actions=5, seed=seed))
+
+
+def played(player: str, on: Prepared, steps: int = STEPS) -> Record:
+    """The record of a baseline, by name."""
+    if player.startswith("q-"):
+        return play_behaviour(learner(player, tuned(on.suite.name, player)), on.tasks, steps, on.seed)
+    arena = on.arena()
+    return play(RandomPlayer(arena, on.seed) if player == "random" else on.oracle(arena), arena, steps)
 
 
 def check(record: Record, tasks: list[Task]) -> None:
@@ -36,20 +50,17 @@ def check(record: Record, tasks: list[Task]) -> None:
 
 @pytest.mark.parametrize("name", ["garnet-16", "anymdp-1", "frozenlake"])
 def test_records_of_policies_and_of_learners_hold_what_happened(name: str) -> None:
-    tasks = suite(name).tasks(6, vocabulary=20)
-    references = [reference(task) for task in tasks]
+    on = prepared(name, 6)
     for player in ("random", "oracle", "q-epsilon-greedy", "q-count-bonus"):
-        record = play_baseline(player, name, tasks, references, STEPS)
+        record = played(player, on)
         assert record.state.shape == (6, STEPS)
-        check(record, tasks)
+        check(record, on.tasks)
         assert record.ended.any()
 
 
 def test_records_are_functions_of_the_seed() -> None:
-    tasks = suite("garnet-16").tasks(4, vocabulary=16)
-    references = [reference(task) for task in tasks]
     for player in ("random", "q-count-bonus"):
-        one, same, other = (play_baseline(player, "garnet-16", tasks, references, 80, seed) for seed in (5, 5, 6))
+        one, same, other = (played(player, prepared("garnet-16", 4, seed=seed), 80) for seed in (5, 5, 6))
         assert one.reward.tobytes() == same.reward.tobytes()
         assert one.action.tobytes() == same.action.tobytes()
         assert one.action.tobytes() != other.action.tobytes()
@@ -60,7 +71,7 @@ def test_a_world_moves_alike_for_a_batch_and_for_a_behaviour() -> None:
     tasks = suite("anymdp-1").tasks(3, vocabulary=16) + suite("garnet-16").tasks(3, vocabulary=16)
     learned = play_behaviour(behaviour("random"), tasks, STEPS, seed=2)
 
-    class Copy(PolicyPlayer):
+    class Copy(RandomPlayer):
         def __init__(self) -> None:
             self.t = 0
 
@@ -68,6 +79,6 @@ def test_a_world_moves_alike_for_a_batch_and_for_a_behaviour() -> None:
             self.t += 1
             return learned.action[:, self.t - 1]
 
-    copied = play_batch(Copy(), tasks, STEPS, seed=2)
+    copied = play(Copy(), WorldArena(tasks, world_seeds(len(tasks), 2)), STEPS)
     for name in Record.__dataclass_fields__:
         assert getattr(copied, name).tobytes() == getattr(learned, name).tobytes(), name

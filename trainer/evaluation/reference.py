@@ -1,12 +1,14 @@
-"""Exact references of a world: what the oracle and random play earn, by dynamic programming.
+"""What scores are measured against: what the oracle and random play earn in a world, exact or measured.
 
-The oracle is the optimal policy of discount .994 on the rewards that count, uniform over ties. Per step = expected
-return / expected length of an episode of ceil(max_steps) steps: an episode follows the other, so this ratio is what a
-long run earns per step (renewal-reward theorem).
+Exact, by dynamic programming, where the model is known: the oracle is the optimal policy of discount .994 on the
+rewards that count, uniform over ties. Per step = expected return / expected length of an episode of ceil(max_steps)
+steps: an episode follows the other, so this ratio is what a long run earns per step (renewal-reward theorem).
+Elsewhere both are means over episodes played, with their standard errors.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +22,7 @@ SMALLEST_GAP = 0.01
 """A world counts by step where oracle - random per step is at least this share of the range of expected reward."""
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Reference:
     """What scores of one world are measured against."""
 
@@ -31,14 +33,16 @@ class Reference:
     random_return: float
     random_length: float
     reward_range: float
-    """Largest less smallest expected reward over live (state, action)."""
-    q: np.ndarray
-    """(n, a) float64: Q* of discount .994."""
-    oracle_policy: np.ndarray
-    """(n, a) float64: uniform over optimal actions; over all at terminal states."""
-    unshaped: np.ndarray | None
-    """(n, a, n) float64: rewards that count, where the shown ones are shaped."""
-    goal: np.ndarray | None
+    """Largest less smallest expected reward over live (state, action); of rewards seen where the model is unknown."""
+    oracle_error: float = 0.0
+    """Standard error of ``oracle_return``; 0 where it is exact."""
+    random_error: float = 0.0
+    how: str = "exact"
+    """``exact``, or how oracle and random play were measured."""
+    q: np.ndarray | None = None
+    """(n, a) float64: Q* of discount .994, by the player's actions; None where the model is unknown."""
+    oracle_policy: np.ndarray | None = None
+    """(n, a) float64: uniform over optimal actions; over all at terminal states. None where the model is unknown."""
 
     @property
     def oracle_per_step(self) -> float:
@@ -55,20 +59,43 @@ class Reference:
         """Oracle less random per step; may be negative, though an oracle's discounted return never is the smaller."""
         return self.oracle_per_step - self.random_per_step
 
+    @property
+    def gap(self) -> float:
+        """Oracle less random per episode."""
+        return self.oracle_return - self.random_return
+
 
 def reference(task: Task) -> Reference:
     """Solve a task's world exactly."""
-    world = task.scored
+    return _ordered(solved(task.name, task.scored), task)
+
+
+def references(tasks: Sequence[Task]) -> list[Reference]:
+    """Solve the worlds of tasks exactly, each once however often it was relabelled."""
+    known: dict[int, Reference] = {}
+    for task in tasks:
+        if id(task.scored) not in known:
+            known[id(task.scored)] = solved(task.name, task.scored)
+    return [_ordered(replace(known[id(task.scored)], name=task.name), task) for task in tasks]
+
+
+def _ordered(of_base: Reference, task: Task) -> Reference:
+    """Return a base world's reference by the actions of a task."""
+    assert of_base.q is not None and of_base.oracle_policy is not None
+    return replace(of_base, q=of_base.q[:, task.actions], oracle_policy=of_base.oracle_policy[:, task.actions])
+
+
+def solved(name: str, world: World) -> Reference:
+    """Return the exact reference of a world, by its own actions."""
     q = solve(world, DISCOUNTS[-1])
     best = optimal_actions(q).astype(np.float64)
     best[world.terminal] = 1.0
     oracle = best / best.sum(axis=1, keepdims=True)
-    uniform = np.full_like(oracle, 1.0 / world.n_actions)
     oracle_return, oracle_length = episode_return(world, oracle)
-    random_return, random_length = episode_return(world, uniform)
+    random_return, random_length = episode_return(world, np.full_like(oracle, 1.0 / world.n_actions))
     expected = _expected_rewards(world)
     return Reference(
-        name=task.name,
+        name=name,
         oracle_return=oracle_return,
         oracle_length=oracle_length,
         random_return=random_return,
@@ -76,8 +103,6 @@ def reference(task: Task) -> Reference:
         reward_range=float(expected.max() - expected.min()),
         q=q,
         oracle_policy=oracle,
-        unshaped=None if task.unshaped is None else world.to_dense()["reward"],
-        goal=task.goal,
     )
 
 
@@ -91,6 +116,16 @@ def counted_worlds(references: Sequence[Reference], smallest: float | None) -> n
     gap = np.array([reference.gap_per_step for reference in references])
     limits = [SMALLEST_GAP * reference.reward_range if smallest is None else smallest for reference in references]
     return gap >= np.maximum(limits, 1e-12)
+
+
+def told(references: Sequence[Reference]) -> dict[str, Any]:
+    """Return what results say about the references of a suite: means over worlds, and the largest errors."""
+    facts: dict[str, Any] = {"how": references[0].how}
+    for who in ("oracle", "random"):
+        facts[f"{who}_return"] = float(np.mean([getattr(r, f"{who}_return") for r in references]))
+        facts[f"{who}_error"] = float(np.max([getattr(r, f"{who}_error") for r in references]))
+        facts[f"{who}_length"] = float(np.mean([getattr(r, f"{who}_length") for r in references]))
+    return facts
 
 
 def _expected_rewards(world: World) -> np.ndarray:

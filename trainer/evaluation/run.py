@@ -1,66 +1,57 @@
-"""One suite, all of it: tasks, exact references, the agent and every baseline on them, one entry of results.json."""
+"""One suite, all of it: the agent and every baseline on its worlds, one entry of results.json."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
-from common.errors import UsageError
 from trainer.agent import Agent
-from trainer.evaluation.baselines import BASELINES, LEARNERS, play_baseline, tuned
-from trainer.evaluation.play import play_batch
-from trainer.evaluation.reference import SMALLEST_GAP, Reference, counted_worlds, reference
-from trainer.evaluation.score import EPISODE_GAP, scores
-from trainer.evaluation.suites import Suite, suite
-from trainer.evaluation.task import Task
+from trainer.evaluation.baselines import BASELINES, LEARNERS, tally_baseline, tuned, tuned_on
+from trainer.evaluation.play import Film, pieces
+from trainer.evaluation.prepared import Prepared, Request
+from trainer.evaluation.protocol import Protocol
+from trainer.evaluation.reference import told
+from trainer.evaluation.score import scores
+from trainer.evaluation.suites import Suite
+from trainer.evaluation.tally import Tally
 
 Say = Callable[[str], None]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Prepared:
-    """A suite's worlds, drawn, relabelled and solved; everyone plays on the same."""
+@dataclass(frozen=True)
+class Outcome:
+    """A suite evaluated."""
 
-    suite: Suite
-    tasks: list[Task]
-    references: list[Reference]
-    counted: np.ndarray
-    """(W,) bool: worlds whose score by step counts."""
-    steps: int
-    seed: int
+    entry: dict[str, Any]
+    """Of results.json."""
+    tallies: dict[str, Tally]
+    """By player, the model first."""
+    film: Film
+    """Scenes of the model's first world."""
 
 
-def prepare(agent: Agent, name: str, worlds: int, steps: int, seed: int = 0) -> Prepared:
-    """Draw a suite's worlds for an agent.
-
-    Args:
-        agent: Its vocabularies are what worlds are shown in.
-        name: A suite's name.
-        worlds: How many worlds are played at once.
-        steps: Environment steps in each; an episode's break row is none.
-        seed: Of worlds, labels and transitions; the agent's own draws have a seed of their own.
+def prepare(
+    agent: Agent, chosen: Suite, worlds: int, steps: int, seed: int = 0, how: Protocol | None = None
+) -> Prepared:
+    """Draw a suite's worlds for an agent: its vocabularies are what they are shown in.
 
     Raises:
-        UsageError: The suite does not exist or does not fit the agent's vocabularies, or a number is under 1.
+        UsageError: The suite does not fit the agent's vocabularies.
     """
-    chosen = suite(name)
-    if worlds < 1 or steps < 1:
-        raise UsageError(f"worlds and steps must be at least 1, got {worlds} and {steps}")
-    tasks = chosen.tasks(worlds, agent.vocabulary, seed)
-    most = max(task.world.n_actions for task in tasks)
-    if most > agent.actions:
-        raise UsageError(
-            f"suite {name!r} has worlds of {most} actions and the agent's vocabulary has {agent.actions}; "
-            "take another suite or an agent trained on more actions"
+    return chosen.prepare(
+        Request(
+            worlds=worlds,
+            steps=steps,
+            vocabulary=agent.vocabulary,
+            actions=agent.actions,
+            tokens=agent.model.config.observation_tokens,
+            seed=seed,
+            protocol=how or Protocol(),
         )
-    references = [reference(task) for task in tasks]
-    counted = counted_worlds(references, chosen.smallest_gap)
-    return Prepared(suite=chosen, tasks=tasks, references=references, counted=counted, steps=steps, seed=seed)
+    )
 
 
-def evaluate(agent: Agent, on: Prepared, say: Say = print) -> dict[str, Any]:
+def evaluate(agent: Agent, on: Prepared, say: Say = print) -> Outcome:
     """Evaluate an agent, from an empty context, and all baselines on one suite.
 
     Args:
@@ -69,47 +60,49 @@ def evaluate(agent: Agent, on: Prepared, say: Say = print) -> dict[str, Any]:
         say: Called with lines of progress.
 
     Returns:
-        ``model``, ``baselines`` (``score.scores`` of each), ``left_out`` and ``settings``: an entry of results.json.
+        With ``model``, ``baselines`` (``score.scores`` of each), ``references``, ``left_out`` and ``settings`` in its
+        entry.
     """
-    name, tasks, references, counted = on.suite.name, on.tasks, on.references, on.counted
-    worlds, steps, seed = len(tasks), on.steps, on.seed
-    agent.reset(worlds, np.array([task.world.n_actions for task in tasks]))
+    name, counted = on.suite.name, on.counted
     started = time.monotonic()
-    record = play_batch(agent, tasks, steps, seed, _progress(name, say))
+    film = Film()
+    tallies = {"model": tally_agent(agent, on, say, film)}
     seconds = time.monotonic() - started
-    model = scores(record, references, counted)
-    say(f"{name}: {worlds} worlds x {steps} steps in {seconds:.1f} s, {worlds * steps / seconds:,.0f} steps/s")
-    baselines = {
-        baseline: scores(play_baseline(baseline, name, tasks, references, steps, seed), references, counted)
-        for baseline in BASELINES
-    }
-    return {
-        "model": model,
-        "baselines": baselines,
-        "left_out": _left_out(on),
+    contexts = len(on.arena().n_actions)
+    speed = contexts * on.steps / seconds
+    say(f"{name}: {contexts} contexts x {on.steps} steps in {seconds:.1f} s, {speed:,.0f} steps/s")
+    tallies |= {baseline: tally_baseline(baseline, on, _progress(f"{name}, {baseline}", say)) for baseline in BASELINES}
+    results = {player: scores(tally, counted) for player, tally in tallies.items()}
+    entry = {
+        "about": on.suite.about,
+        "model": results.pop("model"),
+        "baselines": results,
+        "references": told(on.references),
+        "left_out": on.left_out(),
         "settings": {
-            "worlds": worlds,
-            "steps": steps,
-            "seed": seed,
+            "worlds": on.worlds,
+            "steps": on.steps,
+            "seed": on.seed,
             "beginning": "empty context",
             "agent": agent.settings.model_dump(),
-            "shaping": "shown rewards are shaped, scores are not" if tasks[0].unshaped is not None else None,
+            "protocol": on.request.protocol.model_dump(),
+            "shaping": on.shaping,
+            "labels": "states and actions relabelled at random in every world",
             "baselines": {learner: tuned(name, learner) for learner in LEARNERS},
+            "baselines_tuned_on": tuned_on(name),
             "seconds": round(seconds, 2),
+            "steps_per_second": round(speed),
         },
     }
+    return Outcome(entry, tallies, film)
 
 
-def _left_out(on: Prepared) -> dict[str, Any]:
-    """Return which worlds have no score by step (or by episode), and by which rule."""
-    smallest = on.suite.smallest_gap
-    limit = f"{SMALLEST_GAP} of the world's reward range" if smallest is None else f"{smallest}"
-    return {
-        "rule": f"oracle - random per step is under {limit}",
-        "count": int((~on.counted).sum()),
-        "worlds": [r.name for r, counts in zip(on.references, on.counted, strict=True) if not counts],
-        "by_episode": [r.name for r in on.references if r.oracle_return - r.random_return <= EPISODE_GAP],
-    }
+def tally_agent(agent: Agent, on: Prepared, say: Say = print, film: Film | None = None) -> Tally:
+    """Let an agent play a suite from an empty context."""
+    arena = on.arena()
+    agent.reset(len(arena.n_actions), arena.n_actions)
+    tally = Tally(on.references, on.steps, on.suite.has_success)
+    return tally.add_all(pieces(agent, arena, on.steps, _progress(on.suite.name, say), film))
 
 
 def _progress(name: str, say: Say) -> Callable[[int, int], None]:
@@ -120,6 +113,6 @@ def _progress(name: str, say: Say) -> Callable[[int, int], None]:
         nonlocal last
         if time.monotonic() - last > 5.0:
             last = time.monotonic()
-            say(f"{name}: step {done} of {steps}")
+            say(f"{name}: {done} of {steps}")
 
     return progress

@@ -3,6 +3,26 @@
 Reading order: ``players`` (who there is, how each plays), ``tuned`` (committed settings), ``tune`` (where from).
 """
 
-from trainer.evaluation.baselines.players import BASELINES, LEARNERS, PolicyPlayer, learner, play_baseline, tuned
+from trainer.evaluation.baselines.players import (
+    BASELINES,
+    LEARNERS,
+    UNTUNED,
+    TabularPlayer,
+    learner,
+    tally_baseline,
+    tally_learner,
+    tuned,
+    tuned_on,
+)
 
-__all__ = ["BASELINES", "LEARNERS", "PolicyPlayer", "learner", "play_baseline", "tuned"]
+__all__ = [
+    "BASELINES",
+    "LEARNERS",
+    "UNTUNED",
+    "TabularPlayer",
+    "learner",
+    "tally_baseline",
+    "tally_learner",
+    "tuned",
+    "tuned_on",
+]

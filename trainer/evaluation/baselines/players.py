@@ -1,49 +1,70 @@
 """Who the agent is compared with: random, oracle, and two tuned Q-learners, on the same worlds, steps and seeds."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable
 
 import numpy as np
 
+from common.agents.agent import TabularAgent
 from common.agents.behaviour import Behaviour
 from common.agents.kinds import behaviour
 from common.seeding import Purpose, derive_seed
+from trainer.evaluation.arena import Arena
 from trainer.evaluation.baselines.tuned import TUNED, Tuned
-from trainer.evaluation.play import StateOf, play_batch, play_behaviour
+from trainer.evaluation.play import Progress, pieces, play_behaviour
+from trainer.evaluation.policies import RandomPlayer
+from trainer.evaluation.prepared import Prepared
 from trainer.evaluation.record import Record
-from trainer.evaluation.reference import Reference
-from trainer.evaluation.task import Task
+from trainer.evaluation.tally import Tally
 
 LEARNERS = ("q-epsilon-greedy", "q-count-bonus")
 BASELINES = ("random", "oracle", *LEARNERS)
+UNTUNED = "small"
+"""The suite whose settings those have that are not tuned."""
 
 
-class PolicyPlayer:
-    """Acts by a fixed policy that sees the state: random play, the oracle.
+class TabularPlayer:
+    """A tabular behaviour in every context, which takes what it sees for the state.
 
     Args:
-        tasks: W worlds.
-        policies: (n, a) probabilities of each one's actions.
-        seed: Fixes its draws.
+        behaviour: Who acts in each context, from nothing.
+        arena: Where.
+        symbols: Observation symbols there are; of observations of several symbols those met are numbered.
+        steps: Environment steps it is meant to act for.
+        seed: Of its draws.
     """
 
-    def __init__(self, tasks: Sequence[Task], policies: Sequence[np.ndarray], seed: int = 0) -> None:
-        self._states = StateOf([task.world for task in tasks])
-        most = [max(policy.shape[axis] for policy in policies) for axis in (0, 1)]
-        self._cumulative = np.ones((len(policies), *most))
-        for w, policy in enumerate(policies):
-            self._cumulative[w, : policy.shape[0], : policy.shape[1] - 1] = np.cumsum(policy, axis=1)[:, :-1]
-        self._random = np.random.Generator(np.random.PCG64(derive_seed(seed, Purpose.OTHER, 1 << 32)))
+    def __init__(self, behaviour: Behaviour, arena: Arena, symbols: int, steps: int, seed: int = 0) -> None:
+        several = arena.observation.ndim > 1
+        room = 2 * steps + 1 if several else symbols
+        self._known: list[dict[bytes, int]] | None = [{} for _ in arena.n_actions] if several else None
+        self._agents = [
+            TabularAgent(behaviour, room, int(n), seed=derive_seed(seed, Purpose.OTHER, (1 << 33) + c), length=steps)
+            for c, n in enumerate(arena.n_actions)
+        ]
+        self._acted: tuple[np.ndarray, np.ndarray] | None = None
 
     def act(self, observation: np.ndarray) -> np.ndarray:
-        """Return an action of each world."""
-        rows = np.arange(len(observation))
-        cumulative = self._cumulative[rows, self._states(observation)]
-        return np.asarray((cumulative <= self._random.random((len(rows), 1))).sum(axis=1))
+        """Return an action of each context."""
+        seen = self._numbers(observation)
+        actions = np.array([agent.act(s) for agent, s in zip(self._agents, seen.tolist(), strict=True)])
+        self._acted = (seen, actions)
+        return actions
 
     def observe(
         self, next_observation: np.ndarray, reward: np.ndarray, terminated: np.ndarray, truncated: np.ndarray
     ) -> None:
-        """Learn nothing."""
+        """Learn from the step."""
+        assert self._acted is not None
+        columns = (*self._acted, reward, self._numbers(next_observation), terminated, truncated)
+        for agent, *step in zip(self._agents, *(column.tolist() for column in columns), strict=True):
+            agent.observe(*step)
+
+    def _numbers(self, observation: np.ndarray) -> np.ndarray:
+        """Return observations as numbers, (C,)."""
+        if self._known is None:
+            return observation
+        keys = [row.tobytes() for row in observation]
+        return np.array([known.setdefault(key, len(known)) for known, key in zip(self._known, keys, strict=True)])
 
 
 def learner(name: str, settings: Tuned) -> Behaviour:
@@ -53,23 +74,40 @@ def learner(name: str, settings: Tuned) -> Behaviour:
 
 
 def tuned(suite: str, name: str) -> Tuned:
-    """Return the committed settings of a learner for a suite."""
-    return TUNED[suite][name]
+    """Return the committed settings of a learner for a suite; those of ``UNTUNED`` where it has none."""
+    return TUNED.get(suite, TUNED[UNTUNED])[name]
 
 
-def play_baseline(
-    name: str,
-    suite: str,
-    tasks: Sequence[Task],
-    references: Sequence[Reference],
-    steps: int,
-    seed: int = 0,
-    progress: Callable[[int, int], None] | None = None,
-) -> Record:
+def tuned_on(suite: str) -> str:
+    """Return the suite whose tuning worlds a suite's settings come from."""
+    return suite if suite in TUNED else UNTUNED
+
+
+def tally_baseline(name: str, on: Prepared, progress: Progress | None = None) -> Tally:
     """Return what a baseline, by name, does in the worlds of a suite."""
+    tally = Tally(on.references, on.steps, on.suite.has_success)
     if name in LEARNERS:
-        return play_behaviour(learner(name, tuned(suite, name)), tasks, steps, seed)
-    policies = [reference.oracle_policy for reference in references]
-    if name == "random":
-        policies = [np.full_like(policy, 1.0 / policy.shape[1]) for policy in policies]
-    return play_batch(PolicyPlayer(tasks, policies, seed), tasks, steps, seed, progress)
+        return tally_learner(learner(name, tuned(on.suite.name, name)), on, progress)
+    arena = on.arena()
+    player = RandomPlayer(arena, on.seed) if name == "random" else on.oracle(arena)
+    return tally.add_all(pieces(player, arena, on.steps, progress))
+
+
+def tally_learner(chosen: Behaviour, on: Prepared, progress: Progress | None = None) -> Tally:
+    """Return what a tabular behaviour does in the worlds of a suite, seeing what an agent sees."""
+    tally = Tally(on.references, on.steps, on.suite.has_success)
+    if on.tasks and all(task.world.emission is None for task in on.tasks):
+        for w, record in enumerate(_one_by_one(chosen, on)):
+            tally.add(record, at=w)
+            if progress is not None:
+                progress(w + 1, on.worlds)
+        return tally
+    arena = on.arena()
+    player = TabularPlayer(chosen, arena, on.request.vocabulary, on.steps, on.seed)
+    return tally.add_all(pieces(player, arena, on.steps, progress))
+
+
+def _one_by_one(chosen: Behaviour, on: Prepared) -> Iterable[Record]:
+    """Play world by world, at kernel speed: what a world shows is its state, and sees it as such."""
+    for w, task in enumerate(on.tasks):
+        yield play_behaviour(chosen, [task], on.steps, on.seed, first=w)

@@ -12,11 +12,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from common import cli
+from common.dataset.schema import MAX_ACTIONS
 from trainer.evaluation.baselines import LEARNERS, learner
+from trainer.evaluation.baselines.players import tally_learner
 from trainer.evaluation.baselines.tuned import Tuned
-from trainer.evaluation.play import play_behaviour
-from trainer.evaluation.reference import counted_worlds, reference
-from trainer.evaluation.score import per_step, true_rewards
+from trainer.evaluation.prepared import Request
+from trainer.evaluation.score import per_step
 from trainer.evaluation.suites import SUITES, TUNING, Suite, suite
 
 GRIDS: dict[str, dict[str, tuple[float, ...]]] = {
@@ -48,14 +49,12 @@ def grid(name: str) -> list[Tuned]:
 
 def tune(chosen: Suite, worlds: int, steps: int) -> dict[str, tuple[float, Tuned]]:
     """Return score and settings of the best of each learner's grid on a suite's tuning worlds."""
-    tasks = chosen.tasks(worlds, VOCABULARY, first=TUNING)
-    references = [reference(task) for task in tasks]
-    counted = counted_worlds(references, chosen.smallest_gap)
+    wanted = Request(worlds=worlds, steps=steps, vocabulary=VOCABULARY, actions=MAX_ACTIONS, seed=1, first=TUNING)
+    on = chosen.prepare(wanted)
     best: dict[str, tuple[float, Tuned]] = {}
     for name in LEARNERS:
         for settings in grid(name):
-            record = play_behaviour(learner(name, settings), tasks, steps, seed=1)
-            whole = per_step(true_rewards(record, references), references, [(0, steps)])[counted]
+            whole = per_step(tally_learner(learner(name, settings), on), [(0, steps)])[on.counted]
             score = float(np.clip(whole, *CLIP).mean())
             if name not in best or score > best[name][0]:
                 best[name] = (score, settings)

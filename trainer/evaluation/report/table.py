@@ -1,13 +1,10 @@
-"""Results in, a table for the terminal and a picture of learning curves per suite out."""
+"""Results in, tables for the terminal out: a suite's scores by steps in context, a line for each player."""
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-
-from common import plots
 
 NAMES = {
     "model": "model, in context",
@@ -18,8 +15,6 @@ NAMES = {
 }
 MIN_WIDTH = 200
 """Columns there are for a table: a narrower terminal wraps its lines rather than losing numbers."""
-DRAWN = ("model", "q-epsilon-greedy", "q-count-bonus")
-"""Curves; random is 0 and the oracle 1."""
 
 
 def players(entry: dict[str, Any]) -> dict[str, dict[str, Any]]:
@@ -37,7 +32,8 @@ def table(name: str, entry: dict[str, Any]) -> Table:
     shown.add_column("", no_wrap=True)
     for bounds in model["score_by_step"]:
         shown.add_column(f"{bounds['from']}-{bounds['to']}", justify="right", no_wrap=True)
-    rest = ["last tenth", *(["success"] if model["success"] is not None else []), "by actions"]
+    rest = ["last tenth", *(["success"] if model["success"] is not None else [])]
+    rest += ["by actions"] if model["action_score_by_step"] else []
     for heading in rest:
         shown.add_column(heading, justify="right", no_wrap=True)
     for player, result in players(entry).items():
@@ -45,7 +41,8 @@ def table(name: str, entry: dict[str, Any]) -> Table:
         cells.append(_cell(result["asymptote"], result["asymptote_ci95"]))
         if model["success"] is not None:
             cells.append("-" if result["success"] is None else f"{result['success']:.0%}")
-        cells.append(_cell(result["action_score_by_step"][-1]["mean"], result["action_score_by_step"][-1]["ci95"]))
+        if model["action_score_by_step"]:
+            cells.append(_cell(result["action_score_by_step"][-1]["mean"], result["action_score_by_step"][-1]["ci95"]))
         shown.add_row(NAMES.get(player, player), *cells, style="bold" if player == "model" else None)
     return shown
 
@@ -56,6 +53,8 @@ def print_tables(results: dict[str, Any], console: Console | None = None) -> Non
     console.width = max(console.width, MIN_WIDTH)
     for name, entry in results["suites"].items():
         console.print(table(name, entry))
+    for name, reason in results.get("skipped", {}).items():
+        console.print(f"{name}: skipped: {reason}")
     console.print(f"trained on: {', '.join(results['families']) or 'unknown'}; +- is a 95 % interval over worlds")
 
 
@@ -65,31 +64,6 @@ def write_tables(results: dict[str, Any], path: Path) -> None:
         print_tables(results, Console(file=file, width=MIN_WIDTH))
 
 
-def draw_curves(results: dict[str, Any], folder: Path) -> list[Path]:
-    """Write ``curves-<suite>.png`` for each suite; return the paths."""
-    paths = []
-    for name, entry in results["suites"].items():
-        figure, (axes,) = plots.figure()
-        axes.axhline(0.0, color=plots.GREY, linewidth=1, linestyle=":")
-        axes.axhline(1.0, color=plots.GREY, linewidth=1, linestyle=":")
-        for player, colour in zip(_drawn(entry), plots.COLOURS, strict=False):
-            curve = [point for point in players(entry)[player]["curve"] if point["mean"] is not None]
-            middle = [(point["from"] + point["to"]) / 2 for point in curve]
-            mean, half = [point["mean"] for point in curve], [point["ci95"] or 0.0 for point in curve]
-            plots.band(axes, middle, mean, half, NAMES.get(player, player), colour, dashed=player != "model")
-        worlds = entry["model"]["worlds"]
-        axes.set(title=f"{name}: {worlds} unseen worlds, frozen weights, empty context")
-        axes.set(xlabel="environment steps in context", ylabel="score (0 random, 1 oracle)", ylim=(-0.2, 1.1))
-        axes.legend(loc="lower right")
-        paths.append(folder / f"curves-{name}.png")
-        plots.save(figure, paths[-1])
-    return paths
-
-
-def _drawn(entry: dict[str, Any]) -> Iterable[str]:
-    return [player for player in DRAWN if player in players(entry)]
-
-
 def _cell(mean: float | None, half: float | None) -> str:
     if mean is None:
         return "-"
@@ -97,5 +71,7 @@ def _cell(mean: float | None, half: float | None) -> str:
 
 
 def _short(value: float) -> str:
-    """Return a score with two decimals and no leading zero."""
+    """Return a score with two decimals and no leading zero; a large one with as many digits as matter."""
+    if abs(value) >= 99.5:
+        return f"{value:.3g}"
     return f"{value:.2f}".replace("0.", ".", 1) if abs(value) < 0.995 else f"{value:.2f}"
