@@ -62,6 +62,11 @@ class Attention(nn.Module):
         position = torch.full(state.keys_BHSD.shape[:1], state.position, device=state.keys_BHSD.device)
         return RowAttentionState(state.keys_BHSD, state.values_BHSD, position)
 
+    def operations(self, length: int) -> float:
+        """Return the operations of a position beside its matrices', on average over ``length`` positions."""
+        seen = min(self.window, length)
+        return 4.0 * self.heads * self.head_size * seen * (1 - seen / (2 * length))
+
     def forward(
         self, x_BTC: Tensor, state: AttentionState | RowAttentionState
     ) -> tuple[Tensor, AttentionState | RowAttentionState]:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from trainer.model.config import ModelConfig
 from trainer.model.convolution import ShortConvolution
 from trainer.model.norm import GatedNorm
-from trainer.model.recurrence import delta_rule
+from trainer.model.recurrence import CHUNK, delta_rule, delta_rule_operations
 
 
 class DeltaState(NamedTuple):
@@ -52,6 +52,10 @@ class GatedDeltaNet(nn.Module):
     def rowwise(self, state: DeltaState) -> DeltaState:
         """Return the memory with one position per sequence: it has no position."""
         return state
+
+    def operations(self, length: int) -> float:
+        """Return the operations of a position beside its matrices', on average over ``length`` positions."""
+        return self.heads * delta_rule_operations(self.head_size, self.head_size, min(CHUNK, length))
 
     def forward(self, x_BTC: Tensor, state: DeltaState) -> tuple[Tensor, DeltaState]:
         """Read the positions; return the result and the memory after the last one."""

@@ -118,6 +118,11 @@ class Model(nn.Module):
         return sum(parameter.numel() for parameter in self.parameters())
 
 
+def detach_state(state: ModelState) -> ModelState:
+    """Return a state that carries no gradient."""
+    return tuple(type(part)(*(x.detach() if isinstance(x, Tensor) else x for x in part)) for part in state)
+
+
 def clone_state(state: ModelState) -> ModelState:
     """Return a copy that later steps cannot write into."""
     return tuple(type(part)(*(x.clone() if isinstance(x, Tensor) else x for x in part)) for part in state)

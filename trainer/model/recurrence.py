@@ -46,6 +46,12 @@ def delta_rule(
         return _chunks(q, k, v, log_decay, beta, state_BHKV, min(chunk, q.shape[2]))
 
 
+def delta_rule_operations(keys: int, values: int, chunk: int) -> float:
+    """Return the operations of one position and head, in chunks: products inside one, with the state, and the system."""
+    inside = chunk * (2 * keys + values) + chunk * (keys + values) / 2
+    return 2.0 * (inside + keys * (keys + 3 * values) + keys * keys * values / chunk)
+
+
 def _step(q: Tensor, k: Tensor, v: Tensor, log_decay: Tensor, beta: Tensor, state: Tensor) -> tuple[Tensor, Tensor]:
     """One position (T = 1), by the formula."""
     state = state * log_decay.exp()[..., None]

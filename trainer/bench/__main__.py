@@ -1,0 +1,122 @@
+"""How fast this machine trains a model: ``python -m trainer.bench``; made-up data, one process a cell.
+
+A step is a step of the world (a row of one sequence), forward, backward and optimiser step included. Rates are given by
+the clock and by CPU time: the second is what a machine does that others use as well, and what ratios are taken of.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from itertools import product
+from typing import Any, get_args
+
+import torch
+
+from common import cli
+from common.errors import DataError, UsageError
+from trainer import config as configs
+from trainer.bench import table
+from trainer.model.config import Backbone, Layout
+
+EXAMPLES = (
+    "python -m trainer.bench --json",
+    "python -m trainer.bench --backbones all --contexts 512,4096",
+    "python -m trainer.bench --layouts all",
+    "python -m trainer.bench --contexts 8192,32768,131072,524288 --segment 2048 --seconds 1",
+    "python -m trainer.bench --recipe small --sizes",
+)
+
+
+def bench(arguments: argparse.Namespace) -> int:
+    """Measure and print.
+
+    Raises:
+        UsageError: A setting is unknown or no positive number.
+        DataError: A cell did not end.
+    """
+    base = configs.load(arguments.recipe, arguments.set)
+    if arguments.sizes:
+        print("\n".join(table.sizes(base)))
+        return 0
+    contexts = [_positive(part, "--contexts") for part in arguments.contexts.split(",")]
+    backbones = _names(arguments.backbones or base.model.backbone, get_args(Backbone), "--backbones")
+    layouts = _names(arguments.layouts or base.model.layout, get_args(Layout), "--layouts")
+    cells = [
+        (configs.load(arguments.recipe, [*arguments.set, f"model.backbone={b}", f"model.layout={layout}"]), context)
+        for b, layout, context in product(backbones, layouts, contexts)
+    ]
+    machine = {
+        "cores": os.cpu_count(),
+        "processor": platform.processor() or platform.machine(),
+        "torch": torch.__version__,
+        "threads": arguments.threads,
+    }
+    command = " ".join(["python -m trainer.bench", *arguments.typed])
+    if not arguments.json:
+        print(table.heading(machine, command), flush=True)
+    results = []
+    for row in _measured(cells, arguments):
+        results.append(row)
+        if not arguments.json:
+            print(table.line(row, results[0]), flush=True)
+    if arguments.json:
+        cli.print_json({"machine": machine, "command": command, "results": results})
+    return 0
+
+
+def _measured(cells: Sequence[tuple[configs.TrainConfig, int]], arguments: argparse.Namespace) -> Iterator[Any]:
+    """Yield what each cell measured, in a process of its own."""
+    for config, context in cells:
+        asked = {
+            "config": config.model_dump(mode="json"),
+            "context": context,
+            "segment": arguments.segment or config.segment or context,
+            "seconds": arguments.seconds,
+            "threads": arguments.threads,
+        }
+        done = subprocess.run(
+            [sys.executable, "-m", "trainer.bench.cell"], input=json.dumps(asked), capture_output=True, text=True
+        )
+        if done.returncode != 0:
+            raise DataError(f"the cell {config.model.backbone}, context {context} failed:\n{done.stderr[-2000:]}")
+        yield json.loads(done.stdout)
+
+
+def _positive(text: str, option: str) -> int:
+    if not (text.isdigit() and int(text)):
+        raise UsageError(f"{option} takes positive numbers separated by commas, got {text!r}")
+    return int(text)
+
+
+def _names(asked: str, known: tuple[str, ...], option: str) -> list[str]:
+    names = list(known) if asked == "all" else asked.split(",")
+    for name in names:
+        if name not in known:
+            raise UsageError(f"{option} takes {', '.join(known)} or all, got {name!r}")
+    return names
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; return its exit code."""
+    parser = cli.parser("python -m trainer.bench", "Measure training speed on this machine.", EXAMPLES)
+    parser.add_argument("--recipe", default="tiny", help="training recipe whose model is measured")
+    parser.add_argument("--set", action="append", default=[], metavar="A.B=C", help="change the recipe")
+    parser.add_argument("--contexts", default="512", help="steps of a sequence, several separated by commas")
+    parser.add_argument("--segment", type=int, help="steps passed at once (the recipe's; else the whole context)")
+    parser.add_argument("--backbones", help="of the blocks, several separated by commas, or all (the recipe's)")
+    parser.add_argument("--layouts", help="of a step, several separated by commas, or all (the recipe's)")
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--seconds", type=float, default=3.0, help="at least so long for each cell")
+    parser.add_argument("--sizes", action="store_true", help="print the recipe's sizes with their reasons, and stop")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parsed = parser.parse_args(arguments)
+    parsed.typed = list(sys.argv[1:] if arguments is None else arguments)
+    return cli.run(bench, parsed)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
