@@ -56,10 +56,8 @@ def _plan(dataset: StoredDataset, sequences: int | None, recipe: Recipe | None) 
     wanted = {"sequences": sequences or given.sequences, "sequences_per_shard": dataset.sequences_per_shard}
     plan = make_plan(given.model_copy(update=wanted))
     if plan.header.identity != dataset.identity:
-        lines = headers.differences(plan.header, dataset.header)
-        raise UsageError(
-            f"{dataset.url} is a dataset of something else, so it cannot grow by this:\n  " + "\n  ".join(lines)
-        )
+        lines = "\n  ".join(headers.differences(plan.header, dataset.header))
+        raise UsageError(f"{dataset.url} is a dataset of something else, so it cannot grow by this:\n  {lines}")
     if plan.header.sequences < len(dataset):
         raise UsageError(
             f"a dataset never shrinks; {dataset.url} has {len(dataset)} sequences, asked for {plan.header.sequences}: "

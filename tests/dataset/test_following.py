@@ -2,6 +2,7 @@
 
 import multiprocessing
 import os
+import signal
 import subprocess
 import threading
 import time
@@ -92,24 +93,29 @@ def test_another_dataset_in_its_place_is_noticed(tmp_path):
 
 
 def test_a_run_is_followed_to_its_end(tmp_path, undisturbed_digest):
-    out = tmp_path / "d"
+    out, said = tmp_path / "d", []
     command = datagen_command("run", "--recipe", "tiny", "--out", str(out), "--executor", "inline", overrides=LONGER)
     run = subprocess.Popen(command, cwd=CHECKOUT, stderr=subprocess.DEVNULL)
+
+    def say(line):
+        said.append(line)
+        run.send_signal(signal.SIGCONT)
+
     try:
         while not (out / "zarr.json").exists():
             assert run.poll() is None
             time.sleep(0.02)
-        dataset, seen, said = open_dataset(str(out)), [], []
+        run.send_signal(signal.SIGSTOP)  # held until the reader has begun to wait for it
+        dataset = open_dataset(str(out))
         for window in dataset.windows(8):
-            before = len(dataset.committed())
-            dataset.wait_for(window, timeout=120, say=said.append, poll=0.05)
-            seen.append(before)
+            dataset.wait_for(window, timeout=120, say=say, poll=0.05)
             for shard in window:
                 rows = dataset.read(shard * dataset.sequences_per_shard, dataset.sequences_per_shard)
                 assert (rows.action.max(axis=1) == dataset.actions).all()  # every sequence has ended an episode
     finally:
+        run.send_signal(signal.SIGCONT)
         assert run.wait(120) == 0
-    assert seen[0] < dataset.n_shards and said  # it was read while it was written
+    assert said and f"of {out}" in said[0]  # it was read while it was written
     assert dataset.digest() == undisturbed_digest
 
 
