@@ -5,6 +5,7 @@ size and digest. What the file says is a function of the shard's data alone, so 
 """
 
 import hashlib
+import itertools
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -20,6 +21,9 @@ from common.dataset.schema import FORMAT_VERSION, TAGS
 
 FOLDER = "catalog"
 _FOOTER_KEY = b"omnirl"
+_DIGEST_KEY = b"omnirl-sha256"
+"""Of the document under the other key: Parquet's own checksums cover the rows' pages alone."""
+_BLOCK = 65_536
 
 _COLUMNS: dict[str, pa.DataType] = {
     "sequence": pa.int64(),
@@ -116,12 +120,23 @@ def summarise(
         steps=arrays["tag"].size,
         episodes=sum(int(row["episodes"]) for row in rows),
         reward_sum=math.fsum(float(row["return"]) for row in rows),
-        tags=tuple(np.bincount(arrays["tag"].ravel(), minlength=TAGS).tolist()),
+        tags=tag_counts(arrays["tag"]),
         behaviours=dict(sorted(behaviours.items())),
         families=dict(sorted(Counter(str(row["family"]) for row in rows).items())),
         rejections=dict(sorted(rejections.items())),
         objects=tuple(objects),
     )
+
+
+def tag_counts(tags: np.ndarray) -> tuple[int, ...]:
+    """Return the rows by tag; block by block, several times faster than ``np.bincount``, which widens what it counts."""
+    flat = tags.reshape(-1)
+    counts = [0] * TAGS
+    for begin in range(0, flat.size, _BLOCK):
+        block = flat[begin : begin + _BLOCK]
+        for tag in range(TAGS):
+            counts[tag] += int(np.count_nonzero(block == tag))
+    return tuple(counts)
 
 
 def table(arrays: Mapping[str, np.ndarray], rows: Sequence[Mapping[str, Any]]) -> pa.Table:
@@ -134,9 +149,7 @@ def table(arrays: Mapping[str, np.ndarray], rows: Sequence[Mapping[str, Any]]) -
         if row.keys() != _COLUMNS.keys():
             wrong = sorted(row.keys() ^ _COLUMNS.keys())
             raise ValueError(f"a catalog row has exactly the columns {', '.join(_COLUMNS)}; these differ: {wrong}")
-    columns = {
-        column: pa.array([_plain(column, row[column]) for row in rows], type=kind) for column, kind in _COLUMNS.items()
-    }
+    columns = {column: _column(column, kind, [row[column] for row in rows]) for column, kind in _COLUMNS.items()}
     digests = [pa.array(row_digests(array), type=pa.binary(32)) for array in arrays.values()]
     columns["digest"] = pa.StructArray.from_arrays(digests, names=list(arrays))
     return pa.table(columns)
@@ -153,9 +166,10 @@ def encode(footer: Footer, arrays: Mapping[str, np.ndarray], rows: Sequence[Mapp
     Raises:
         ValueError: A row lacks a column or has one too many.
     """
-    kept = table(arrays, rows).replace_schema_metadata({_FOOTER_KEY: footer.model_dump_json().encode()})
+    text = footer.model_dump_json().encode()
+    kept = table(arrays, rows).replace_schema_metadata({_FOOTER_KEY: text, _DIGEST_KEY: _digest(text)})
     sink = pa.BufferOutputStream()
-    pq.write_table(kept, sink, compression="zstd")
+    pq.write_table(kept, sink, compression="zstd", write_page_checksum=True)
     return sink.getvalue().to_pybytes()
 
 
@@ -165,7 +179,7 @@ def decode(data: bytes) -> tuple[Footer, pa.Table]:
     Raises:
         Exception: Whatever pyarrow or pydantic raise for bytes that are no catalog file; the caller names it.
     """
-    table = pq.read_table(pa.BufferReader(data))
+    table = pq.read_table(pa.BufferReader(data), page_checksum_verification=True)
     return _footer(table.schema.metadata), table
 
 
@@ -184,14 +198,26 @@ def _footer(metadata: Mapping[bytes, bytes] | None) -> Footer:
     text = (metadata or {}).get(_FOOTER_KEY)
     if text is None:
         raise ValueError("the file's metadata lack the key 'omnirl'")
+    if (metadata or {}).get(_DIGEST_KEY) != _digest(text):
+        raise ValueError("the shard's sums in the file's metadata have another digest than was committed")
     return Footer.model_validate_json(text)
 
 
-def _plain(column: str, value: Any) -> Any:
+def _digest(text: bytes) -> bytes:
+    return hashlib.sha256(text).hexdigest().encode()
+
+
+def _column(column: str, kind: pa.DataType, values: list[Any]) -> pa.Array:
+    """Return a column; nested ones from flat lists, which is several times faster than from a mapping a value."""
     if column == "behaviours":
-        return [{"start": int(start), "kind": str(kind)} for start, kind in value]
-    if column == "rejections":
-        return sorted((str(check), int(count)) for check, count in value.items())
+        offsets = np.cumsum([0, *map(len, values)], dtype=np.int32)
+        starts, kinds = zip(*itertools.chain.from_iterable(values), strict=True) if offsets[-1] else ((), ())
+        inner = [pa.array(starts, type=pa.int32()), pa.array(kinds, type=pa.string())]
+        return pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(inner, names=["start", "kind"]), type=kind)
     if column in ("action_map", "symbol"):
-        return np.asarray(value)
-    return value
+        offsets = np.cumsum([0, *map(len, values)], dtype=np.int32)
+        flat = np.fromiter(itertools.chain.from_iterable(values), dtype=kind.value_type.to_pandas_dtype())
+        return pa.ListArray.from_arrays(offsets, pa.array(flat), type=kind)
+    if column == "rejections":
+        values = [sorted((str(check), int(count)) for check, count in value.items()) for value in values]
+    return pa.array(values, type=kind)
