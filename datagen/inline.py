@@ -1,10 +1,11 @@
 """The executor without Ray: one worker, this process."""
 
+import time
 import traceback
 from collections import deque
 from collections.abc import Sequence
 
-from common.dataset.writer import DatasetWriter
+from common.dataset.writer import Conflict, DatasetWriter
 from common.errors import DataError
 from common.synthesis.recipe import Recipe
 from datagen.drive import Outcome
@@ -19,29 +20,45 @@ class InlinePool:
     def __init__(self, writer: DatasetWriter, recipe: Recipe) -> None:
         self._writer, self._recipe = writer, recipe
         self._queue: deque[int] = deque()
+        self._announced = False
 
-    def ready(self) -> Sequence[str]:
-        """Return the one worker."""
-        return [self.WORKER]
+    def demand(self, shards: int) -> None:
+        """Do nothing: there is one worker."""
 
     def submit(self, worker: str, shard: int) -> None:
         """Queue a shard."""
         self._queue.append(shard)
 
     def wait(self, seconds: float) -> Sequence[Outcome]:
-        """Make the next shard.
+        """Make the next shard; rest where there is none.
 
         Raises:
-            DataError: The store cannot be written, or holds data that contradict the recipe.
+            Conflict: What is stored contradicts the recipe.
         """
+        if not self._announced:
+            self._announced = True
+            return [Outcome(self.WORKER, "ready", message="this process")]
+        if not self._queue:
+            time.sleep(min(seconds, 0.5))
+            return []
         shard = self._queue.popleft()
         try:
-            receipt = make_shard(self._writer, self._recipe, shard)
-        except DataError:
+            made = make_shard(self._writer, self._recipe, shard)
+        except Conflict:
             raise
+        except DataError as error:
+            return [Outcome(self.WORKER, "failed", shard=shard, message=str(error), store=True)]
         except Exception:
             return [Outcome(self.WORKER, "failed", shard=shard, message=traceback.format_exc())]
-        return [Outcome(self.WORKER, "done", shard=shard, receipt=receipt)]
+        return [Outcome(self.WORKER, "done", shard=shard, made=made)]
+
+    def discard(self, worker: str) -> None:
+        """Forget what is queued: this process cannot be replaced."""
+        self._queue.clear()
+        self._announced = False
+
+    def release(self, worker: str) -> None:
+        """Do nothing: this process ends with the run."""
 
     def close(self) -> None:
         """Remove the staging folder."""

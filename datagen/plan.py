@@ -11,6 +11,12 @@ _STORED_PER_RAW = 0.6
 """Stored bytes per raw byte, on the safe side: random rewards compress worst and are most of what is left."""
 _CATALOG_ROW = 700
 """Bytes of a catalog row, on the safe side."""
+_ACTOR = 400_000_000
+"""Bytes of an actor before its first shard: Python, Ray, numba and loaded kernels."""
+_SHARD_COPIES = 3.0
+"""Raw arrays, their encoded form, and what encoding takes meanwhile."""
+_WORLD_ARRAYS = 8
+"""Dense (state, action, state) arrays of float64 that sampling and solving a world come to, at most."""
 _BLOCK = 4096
 """Bytes a file is rounded up to."""
 
@@ -42,6 +48,12 @@ class Plan:
         """Return the estimated bytes of one shard on disk, on the safe side."""
         rows = self.header.sequences_per_shard * _CATALOG_ROW
         return int(self.header.raw_bytes() * _STORED_PER_RAW) + rows + _BLOCK * (len(self.header.arrays()) + 1)
+
+    def actor_bytes(self) -> int:
+        """Return the memory one actor needs, on the safe side: interpreter, kernels, a shard and its worlds."""
+        header = self.header
+        worlds = _WORLD_ARRAYS * 8 * header.vocabulary**2 * header.actions
+        return _ACTOR + int(_SHARD_COPIES * header.raw_bytes()) + worlds
 
     def check_space(self, store: Store, shards: int) -> None:
         """Refuse a run that cannot fit.

@@ -1,107 +1,216 @@
-"""A pool of Ray actors, one core each: grows to its size, replaces what it loses, and reports outcomes."""
+"""A pool of Ray actors, one core each: follows the cluster's size, replaces what it loses, and reports outcomes."""
 
 import itertools
+import time
+from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from common.dataset.writer import Conflict, Receipt
+from common.dataset.writer import Conflict
 from common.errors import DataError
+from datagen.cluster import nodes
 from datagen.cluster.actor import ShardActor
 from datagen.drive import Outcome
 
-STILLBORN = 5
-"""Actors in a row that die before they are ready, after which the run stops."""
-CLOSING = 5.0
-"""Seconds actors get to end in order."""
+CLOSING = 1.5
+"""Seconds actors get to end in order: a stopped job is killed after three."""
+_TEND = 1.0
+"""Seconds between two looks at the cluster."""
+_SPARE = 4
+"""Actors asked for beyond the cores there are, at least: nodes that join find them waiting, an autoscaler sees them."""
+_MOST_SPARE = 256
+_AT_ONCE = 100
+"""Actors started between two looks."""
+_PAUSE = 1.0
+_LONGEST_PAUSE = 15.0
+"""Seconds before another actor is started after one that failed as it started; doubled each time."""
+
+
+@dataclass
+class _Worker:
+    """One actor."""
+
+    handle: Any
+    node: str | None = None
+    """Where it runs, once it is ready."""
+    leaving: bool = False
 
 
 class RayPool:
-    """``size`` actors for one dataset. Those that the cluster has no core for yet wait for one and cost nothing."""
+    """Actors for one dataset. Those that the cluster has no core for yet wait for one and cost nothing.
 
-    def __init__(self, url: str, identity: str, recipe: dict[str, Any], size: int) -> None:
-        self._actor = ray.remote(num_cpus=1, max_restarts=0, max_task_retries=0)(ShardActor)
+    Args:
+        url: The dataset.
+        identity: Its identity.
+        recipe: Its resolved recipe.
+        limit: The most actors there may be; None for as many as the cluster has cores, now and later.
+        memory: Bytes an actor declares, so that a node takes no more of them than it can hold.
+        grows: Whether nodes may join: then some more actors are asked for than there are cores.
+        actor: The class of the actors.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        identity: str,
+        recipe: dict[str, Any],
+        *,
+        limit: int | None = None,
+        memory: int = 0,
+        grows: bool = True,
+        actor: type = ShardActor,
+    ) -> None:
+        self._actor: Any = ray.remote(num_cpus=1, memory=memory, max_restarts=0, max_task_retries=0)(actor)
         self._arguments = (url, identity, recipe)
+        self._limit, self._grows = limit, grows
         self._names = (f"actor-{number}" for number in itertools.count())
-        self._handles: dict[str, Any] = {}
-        self._ready: list[str] = []
+        self._workers: dict[str, _Worker] = {}
         self._pending: dict[Any, tuple[str, int | None]] = {}
-        self._stillborn = 0
-        for _ in range(size):
-            self._start()
+        """What is awaited: a shard of a worker, or (None) that it is ready."""
+        self._closing: dict[Any, tuple[Any, float]] = {}
+        """Calls of ``close`` under way, with the actor's handle and a deadline."""
+        self._outbox: deque[Outcome] = deque()
+        self._demand = 0
+        self._tended = self._not_before = 0.0
+        self._pause = _PAUSE
 
-    def ready(self) -> Sequence[str]:
-        """Return the actors that run."""
-        return list(self._ready)
+    def demand(self, shards: int) -> None:
+        """Hear how many shards are still to be made."""
+        self._demand = shards
+        now = time.monotonic()
+        if now - self._tended >= _TEND:
+            self._tended = now
+            self._tend(now)
 
     def submit(self, worker: str, shard: int) -> None:
         """Give a shard to an actor."""
-        self._pending[self._handles[worker].make.remote(shard)] = (worker, shard)
+        self._pending[self._workers[worker].handle.make.remote(shard)] = (worker, shard)
 
     def wait(self, seconds: float) -> Sequence[Outcome]:
         """Return what happened, after at most ``seconds`` where nothing did.
 
         Raises:
             Conflict: What is stored contradicts the recipe.
-            DataError: Actors die as they start, one after the other.
         """
-        references = list(self._pending)
-        finished, _ = ray.wait(references, num_returns=1, timeout=seconds)
-        if finished:
-            finished, _ = ray.wait(references, num_returns=len(references), timeout=0)
-        outcomes = [self._outcome(reference) for reference in finished if reference in self._pending]
-        return [outcome for outcome in outcomes if outcome is not None]
+        if not self._outbox:
+            references = list(self._pending)
+            if not references:
+                time.sleep(min(seconds, 0.2))
+            else:
+                finished, _ = ray.wait(references, num_returns=1, timeout=seconds)
+                if finished:
+                    finished, _ = ray.wait(references, num_returns=len(references), timeout=0)
+                for reference in finished:
+                    if reference in self._pending:
+                        self._outbox.append(self._outcome(reference))
+        outcomes = list(self._outbox)
+        self._outbox.clear()
+        return outcomes
+
+    def discard(self, worker: str) -> None:
+        """End an actor at once; nothing is heard of it any more."""
+        ray.kill(self._drop(worker))
+
+    def release(self, worker: str) -> None:
+        """End an idle actor in order; nothing is heard of it any more."""
+        handle = self._drop(worker)
+        self._closing[handle.close.remote()] = (handle, time.monotonic() + CLOSING)
 
     def close(self) -> None:
         """Let the actors end in order, then end those that did not."""
-        closing = [self._handles[worker].close.remote() for worker in self._ready]
-        if closing and not any(shard is not None for _, shard in self._pending.values()):
-            ray.wait(closing, num_returns=len(closing), timeout=CLOSING)
-        for handle in self._handles.values():
+        busy = {worker for worker, shard in self._pending.values() if shard is not None}
+        for name in list(self._workers):
+            if self._workers[name].node is not None and name not in busy:
+                self.release(name)
+        deadline = time.monotonic() + CLOSING
+        if self._closing:
+            ray.wait(list(self._closing), num_returns=len(self._closing), timeout=CLOSING)
+        for handle in [*(worker.handle for worker in self._workers.values()), *(h for h, _ in self._closing.values())]:
+            if time.monotonic() > deadline + CLOSING:
+                break  # what is left dies with this job
             ray.kill(handle)
-        self._handles, self._ready, self._pending = {}, [], {}
+        self._workers, self._pending, self._closing = {}, {}, {}
+
+    def _tend(self, now: float) -> None:
+        """Follow the cluster: start what is missing, take back what is too much, leave nodes that go."""
+        for reference, (handle, deadline) in list(self._closing.items()):
+            if now > deadline or ray.wait([reference], timeout=0)[0]:
+                del self._closing[reference]
+                ray.kill(handle)
+        leaving = nodes.draining()
+        for name, worker in self._workers.items():
+            if worker.node in leaving and not worker.leaving:
+                worker.leaving = True
+                self._outbox.append(Outcome(name, "leaving", message="its node is being drained", cause="drained"))
+        staying = [worker for worker in self._workers.values() if not worker.leaving]
+        wanted = self._wanted(sum(worker.node is not None for worker in staying))
+        for _ in range(min(wanted - len(staying), _AT_ONCE) if now >= self._not_before else 0):
+            self._start()
+        starting = [name for name, worker in self._workers.items() if worker.node is None]
+        for name in starting[: max(0, len(staying) - wanted)]:
+            self.discard(name)
+
+    def _wanted(self, running: int) -> int:
+        """Return how many actors there should be, those that wait for a core included."""
+        size = max(nodes.cores(), running)
+        if self._grows:
+            size += min(max(_SPARE, running // 2), _MOST_SPARE)
+        limits = [size, self._demand] if self._limit is None else [size, self._demand, self._limit]
+        return min(limits)
 
     def _start(self) -> None:
         worker = next(self._names)
         handle: Any = self._actor.remote(*self._arguments)
-        self._handles[worker] = handle
+        self._workers[worker] = _Worker(handle)
         self._pending[handle.ready.remote()] = (worker, None)
 
-    def _outcome(self, reference: Any) -> Outcome | None:
+    def _drop(self, worker: str) -> Any:
+        """Forget a worker with all it had; return its handle."""
+        self._pending = {reference: item for reference, item in self._pending.items() if item[0] != worker}
+        return self._workers.pop(worker).handle
+
+    def _outcome(self, reference: Any) -> Outcome:
         worker, shard = self._pending[reference]
         try:
             value = ray.get(reference)
         except RayTaskError as error:
-            del self._pending[reference]
-            if isinstance(error.cause, Conflict):
-                raise Conflict(str(error.cause)) from error
-            return Outcome(worker, "failed", shard=shard, message=str(error))
+            return self._refused(reference, error)
         except RayError as error:
-            return self._lost(worker, error)
+            cause = nodes.cause_of(error)
+            if shard is None:
+                return self._stillborn(worker, str(error), cause, store=False)
+            ray.kill(self._drop(worker))
+            return Outcome(worker, "lost", message=str(error), cause=cause)
         del self._pending[reference]
         if shard is None:
-            self._stillborn = 0
-            self._ready.append(worker)
-            return Outcome(worker, "ready", message=value)
-        return Outcome(worker, "done", shard=shard, receipt=Receipt(**value))
+            self._pause = _PAUSE
+            self._workers[worker].node = value.node
+            return Outcome(worker, "ready", message=str(value))
+        return Outcome(worker, "done", shard=shard, made=value)
 
-    def _lost(self, worker: str, error: RayError) -> Outcome:
-        """Forget a dead actor with all it had, and start another in its place."""
-        handle = self._handles.pop(worker)
-        self._pending = {r: item for r, item in self._pending.items() if item[0] != worker}
-        ray.kill(handle)
-        if worker in self._ready:
-            self._ready.remove(worker)
-        else:
-            self._stillborn += 1
-            if self._stillborn >= STILLBORN:
-                raise DataError(f"{self._stillborn} actors in a row died as they started; the last: {error}") from error
-        self._start()
-        return Outcome(worker, "lost", message=str(error))
+    def _refused(self, reference: Any, error: RayTaskError) -> Outcome:
+        """Return what an exception inside an actor means."""
+        worker, shard = self._pending[reference]
+        cause = error.cause
+        if isinstance(cause, Conflict):
+            raise Conflict(str(cause)) from error
+        store = isinstance(cause, DataError)
+        message = str(cause) if store else str(error)
+        if shard is None:
+            return self._stillborn(worker, message, "failed to start", store=store)
+        if isinstance(cause, MemoryError):  # its process is not worth much any more
+            ray.kill(self._drop(worker))
+            return Outcome(worker, "lost", message=message, cause="out of memory")
+        del self._pending[reference]
+        return Outcome(worker, "failed", shard=shard, message=message, store=store)
 
-
-def cluster_cores() -> int:
-    """Return the cores of the whole cluster."""
-    return max(1, int(ray.cluster_resources().get("CPU", 1)))
+    def _stillborn(self, worker: str, message: str, cause: str, *, store: bool) -> Outcome:
+        """Forget an actor that never was ready, and wait a little longer each time before the next is started."""
+        ray.kill(self._drop(worker))
+        self._not_before = time.monotonic() + self._pause
+        self._pause = min(2.0 * self._pause, _LONGEST_PAUSE)
+        return Outcome(worker, "stillborn", message=message, cause=cause, store=store)

@@ -18,8 +18,8 @@ _QUIET = {
 
 
 @contextlib.contextmanager
-def session(address: str | None, actors: int | None) -> Iterator[Any]:
-    """Connect to Ray for the length of a ``with`` block; yields the ``ray`` module.
+def session(address: str | None, actors: int | None) -> Iterator[bool]:
+    """Connect to Ray for the length of a ``with`` block; yields whether it is a cluster that nodes may join.
 
     A session that is there already is used and left alone. One started here listens on this machine only, without
     authentication unless RAY_AUTH_MODE says otherwise: left unset, Ray would turn tokens on for the whole user account.
@@ -36,7 +36,7 @@ def session(address: str | None, actors: int | None) -> Iterator[Any]:
     import ray
 
     if ray.is_initialized():
-        yield ray
+        yield True
         return
     on_terminate = signal.getsignal(signal.SIGTERM)
     common: dict[str, Any] = {"log_to_driver": False, "logging_level": "WARNING"}
@@ -53,6 +53,6 @@ def session(address: str | None, actors: int | None) -> Iterator[Any]:
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, on_terminate)  # Ray puts its own, which exits at once
     try:
-        yield ray
+        yield address != "local"
     finally:
         ray.shutdown()

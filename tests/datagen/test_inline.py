@@ -17,21 +17,24 @@ from tests.conftest import CHECKOUT, LONGER, SMALL, datagen_command
 SHARDS = 64
 
 
-def start(out):
-    command = datagen_command("run", "--recipe", "tiny", "--out", str(out), "--executor", "inline", overrides=LONGER)
+def start(out, *arguments):
+    command = datagen_command(
+        "run", "--recipe", "tiny", "--out", str(out), "--executor", "inline", *arguments, overrides=LONGER
+    )
     return subprocess.Popen(command, cwd=CHECKOUT, stderr=subprocess.PIPE, text=True)
 
 
-def wait_for_shards(out: Path, count: int) -> None:
+def wait_for_shards(out: Path, count: int, process: subprocess.Popen | None = None) -> None:
     deadline = time.monotonic() + 120.0
     while len(list((out / "catalog").glob("*.parquet"))) < count:
         assert time.monotonic() < deadline, f"{count} shards never came"
+        assert process is None or process.poll() is None, process.communicate()[1]
         time.sleep(0.002)
 
 
 def interrupt(out, count, number):
     process = start(out)
-    wait_for_shards(out, count)
+    wait_for_shards(out, count, process)
     os.kill(process.pid, number)
     _, errors = process.communicate(timeout=60)
     left = len(list((out / "catalog").glob("*.parquet")))
@@ -55,8 +58,8 @@ def test_killed_and_interrupted_again_and_again_then_finished(tmp_path, undistur
     assert not (out / STAGING).exists()
 
 
-def test_two_commands_at_once_end_right(tmp_path, undisturbed_digest):
-    processes = [start(tmp_path / "d") for _ in range(2)]
+def test_two_commands_forced_at_once_end_right(tmp_path, undisturbed_digest):
+    processes = [start(tmp_path / "d", "--takeover") for _ in range(2)]
     for process in processes:
         _, errors = process.communicate(timeout=240)
         assert process.returncode == 0, errors

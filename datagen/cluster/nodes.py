@@ -1,0 +1,35 @@
+"""What the cluster is at this moment: its cores, its nodes that go, and why an actor was lost."""
+
+from typing import Any
+
+import ray
+from ray._private.worker import global_worker
+from ray.exceptions import ActorDiedError, ActorUnavailableError, OutOfMemoryError, RayError
+
+
+def cores() -> int:
+    """Return the cores of the whole cluster, those of nodes that go left out; at least 1."""
+    total = ray.cluster_resources().get("CPU", 1.0)
+    going = draining()
+    for node in ray.nodes() if going else ():
+        if node["Alive"] and node["NodeID"] in going:
+            total -= node["Resources"].get("CPU", 0.0)
+    return max(1, int(total))
+
+
+def draining() -> set[str]:
+    """Return the nodes, as hexadecimal numbers, that were told to go."""
+    ours: Any = global_worker
+    return set(ours.gcs_client.get_draining_nodes(timeout=5.0))
+
+
+def cause_of(error: RayError) -> str:
+    """Return why an actor was lost, in a few words that can be counted."""
+    text = str(error)
+    if isinstance(error, OutOfMemoryError) or "memory pressure" in text or "OOM" in text:
+        return "out of memory"
+    if isinstance(error, ActorDiedError) and ("node has died" in text or "node was" in text or "NODE_DIED" in text):
+        return "node lost"
+    if isinstance(error, ActorUnavailableError):
+        return "unreachable"
+    return "process died"
