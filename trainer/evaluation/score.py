@@ -34,14 +34,15 @@ def scores(tally: Tally, counted: np.ndarray) -> dict[str, Any]:
 
     Returns:
         ``score_by_step``, ``action_score_by_step`` (empty where a model is unknown), ``score_by_episode``, ``curve``,
-        ``regret_by_step`` and ``entropy_by_step`` (empty where the player tells none): lists of ``{from, to, mean,
-        ci95, median, worlds}`` over worlds; ``best`` bin of ``score_by_step``, ``steps_to_best`` (the end of the first
-        bin with 99 % of it), ``by_episode`` (the paper's: best average over episodes, steps and episodes to 99 % of
-        it), ``asymptote`` (last tenth of the context) and its ``asymptote_ci95``, ``bottom_quintile`` (mean of the
-        worst fifth of worlds over the whole context), ``regret`` (steps' worth of the oracle's advantage lost over the
-        context), ``success`` (share of the episodes ended in the last tenth that succeeded; null where there is no
-        such thing), ``episodes`` (finished, all worlds), ``return`` per episode in the last tenth and ``worlds``
-        (counted by step).
+        ``episode_curve`` (of the episodes that ended in each bin of steps), ``regret_by_step`` and ``entropy_by_step``
+        (empty where the player tells none): lists of ``{from, to, mean, ci95, median, worlds}`` over worlds; ``best``
+        bin of ``score_by_step``, ``steps_to_best`` (the end of the first bin with 99 % of it), ``by_episode`` (the
+        paper's: best average over episodes, steps and episodes to 99 % of it), ``asymptote`` (last tenth of the
+        context) and its ``asymptote_ci95``, ``asymptote_by_episode`` (of the episodes that ended there),
+        ``bottom_quintile`` (mean of the worst fifth of worlds over the whole context), ``regret`` (steps' worth of the
+        oracle's advantage lost over the context), ``success`` (share of the episodes ended in the last tenth that
+        succeeded; null where there is no such thing), ``episodes`` (finished, all worlds), ``return`` per episode in
+        the last tenth and ``worlds`` (counted by step).
     """
     steps, episodes, tenth = tally.steps, tally.episodes(), last_tenth(tally.steps)
     bins = step_bins(steps)
@@ -50,6 +51,7 @@ def scores(tally: Tally, counted: np.ndarray) -> dict[str, Any]:
     whole = np.sort(per_step(tally, [(0, steps)])[counted, 0])
     lost = np.array([regret(tally, [(0, end)])[counted, 0] for _, end in bins]).T
     regrets = summaries(lost.reshape(-1, len(bins)), [(0, end) for _, end in bins])
+    ended = episode_curve(tally, episodes, [tenth])[0]
     best = max((entry["mean"] for entry in by_step if entry["mean"] is not None), default=None)
     late = episodes.first + episodes.steps > tenth[0]
     return {
@@ -57,6 +59,7 @@ def scores(tally: Tally, counted: np.ndarray) -> dict[str, Any]:
         "action_score_by_step": action_scores(tally, bins),
         "score_by_episode": episode_scores(tally, episodes),
         "curve": summaries(per_step(tally, even_bins(steps))[counted], even_bins(steps)),
+        "episode_curve": episode_curve(tally, episodes, even_bins(steps)),
         "entropy_by_step": entropies(tally, even_bins(steps)),
         "regret_by_step": regrets,
         "best": best,
@@ -64,6 +67,8 @@ def scores(tally: Tally, counted: np.ndarray) -> dict[str, Any]:
         "by_episode": best_by_episode(tally, episodes),
         "asymptote": last["mean"],
         "asymptote_ci95": last["ci95"],
+        "asymptote_by_episode": ended["mean"],
+        "asymptote_by_episode_ci95": ended["ci95"],
         "bottom_quintile": float(whole[: max(1, len(whole) // 5)].mean()) if len(whole) else None,
         "regret": regrets[-1]["mean"],
         "regret_ci95": regrets[-1]["ci95"],
@@ -123,6 +128,17 @@ def episode_scores(tally: Tally, episodes: Episodes) -> list[dict[str, Any]]:
     values = [_mean_by_world(tally, episodes, score, (number >= a) & (number < b)) for a, b in bins]
     shape = (len(tally.references), len(bins))
     return summaries(np.array(values).T.reshape(shape), [(a, min(b, most)) for a, b in bins])
+
+
+def episode_curve(tally: Tally, episodes: Episodes, bins: Bins) -> list[dict[str, Any]]:
+    """Score finished episodes by the bin of steps in which they ended, on all worlds.
+
+    This orders also where every step pays the same and only an episode's length differs (MountainCar, CartPole).
+    """
+    _, score = _numbered(tally, episodes)
+    end = episodes.first + episodes.steps
+    values = [_mean_by_world(tally, episodes, score, (end > a) & (end <= b)) for a, b in bins]
+    return summaries(np.array(values).T, bins)
 
 
 def best_by_episode(tally: Tally, episodes: Episodes) -> dict[str, Any] | None:

@@ -19,12 +19,13 @@ def draw_curves(name: str, entry: dict[str, Any], path: Path) -> Path:
     figure, (axes,) = plots.figure()
     axes.axhline(0.0, color=plots.GREY, linewidth=1, linestyle=":")
     axes.axhline(1.0, color=plots.GREY, linewidth=1, linestyle=":")
+    which = "curve" if entry["model"]["worlds"] else "episode_curve"  # where every step pays the same
     drawn = [player for player in players(entry) if player not in UNDRAWN]
     for place, player in enumerate(drawn):
-        x, mean, half = _points(players(entry)[player]["curve"])
+        x, mean, half = _points(players(entry)[player][which])
         colour = plots.COLOURS[place % len(plots.COLOURS)]
         plots.band(axes, x, mean, half, NAMES.get(player, player), colour, dashed=player != "model")
-    worlds = entry["model"]["worlds"]
+    worlds = entry["model"]["worlds"] or entry["settings"]["worlds"]
     axes.set(title=f"{name}: {worlds} unseen worlds, frozen weights, {entry['settings']['beginning']}")
     axes.set(xlabel="environment steps in context", ylabel="score (0 random, 1 oracle)", ylim=(-0.2, 1.1))
     axes.legend(loc="lower right", fontsize=8 if len(drawn) > 4 else None)

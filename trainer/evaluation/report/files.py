@@ -21,10 +21,11 @@ def write_suite(on: Prepared, outcome: Outcome, out: Path) -> list[Path]:
     episodes = out / f"episodes-{name}.json"
     write_json({player: tally.episodes().told() for player, tally in outcome.tallies.items()}, episodes, indent=None)
     bins = even_bins(on.steps)
+    by_world = per_step(model, bins)[on.counted]
     drawn = [
         curves.draw_curves(name, outcome.entry, out / f"curves-{name}.png"),
         curves.draw_entropy(name, outcome.entry, out / f"entropy-{name}.png"),
-        curves.draw_worlds(name, per_step(model, bins)[on.counted], bins, out / f"worlds-{name}.png"),
+        curves.draw_worlds(name, by_world, bins, out / f"worlds-{name}.png"),
     ]
     return [episodes, *(path for path in drawn if path is not None)]
 

@@ -1,13 +1,15 @@
 """Suites by name: which unseen worlds an agent is evaluated on."""
 
 from common.errors import UsageError
+from trainer.evaluation.suites.control import CONTROL
 from trainer.evaluation.suites.grids import GRIDS
 from trainer.evaluation.suites.sampled import SAMPLED
 from trainer.evaluation.suites.suite import TUNING, Suite, TaskSuite
+from trainer.evaluation.suites.switch2 import SWITCH
 
 __all__ = ["GROUPS", "SUITES", "TUNING", "Suite", "TaskSuite", "named", "suite"]
 
-SUITES: dict[str, Suite] = {chosen.name: chosen for chosen in (*SAMPLED, *GRIDS)}
+SUITES: dict[str, Suite] = {chosen.name: chosen for chosen in (*SAMPLED, *GRIDS, *CONTROL, SWITCH)}
 GROUPS = {
     "all": tuple(SUITES),
     "paper": tuple(name for name, chosen in SUITES.items() if chosen.paper is not None),
