@@ -1,18 +1,15 @@
 """Checks a dataset: every object against its digest, every decoded row against its own, and the one digest of all."""
 
-import hashlib
-import math
+import time
 from collections.abc import Callable
 
-import numpy as np
-
 from common.config import Settings
-from common.dataset import catalog, shard_codec
-from common.dataset.catalog import Footer
-from common.dataset.digest import DataDigest, row_digests
+from common.dataset.digest import DataDigest
 from common.dataset.reader import StoredDataset, open_stored
-from common.dataset.schema import TAGS
 from common.errors import DataError
+from datagen.check import Depth, Findings, check_shard
+from datagen.in_order import in_order, spans
+from datagen.replay import check_replayable, choose, replay
 
 
 class Report(Settings):
@@ -29,102 +26,123 @@ class Report(Settings):
     digest: str | None
     """The digest of all data; None unless everything is sound."""
     faults: tuple[str, ...]
-    """What is wrong, a line each, with shard, object and sequence."""
+    """What is wrong, a line each, with shard, object, array and sequences."""
+    quick: bool
+    """Whether stored bytes were compared only."""
+    replayed: int
+    """Sequences made again from their seeds and compared."""
+    replay_seed: int | None
+    """Where their numbers come from: give it as ``--replay-seed`` to replay the same ones."""
+    stored_bytes: int
+    """Bytes read, replays aside."""
+    seconds: float
+    """Wall time of the check, replays aside."""
+    cpu_seconds: float
+    """Time all threads together spent on it."""
+    megabytes_per_second: float
+    """Stored megabytes a second of wall time."""
+    megabytes_per_cpu_second: float
+    """Stored megabytes a second and core."""
 
 
-class _Fault(Exception):
-    """A line of the report's faults."""
-
-
-def verify(url: str, *, quick: bool = False, tick: Callable[[int, int], None] | None = None) -> Report:
+def verify(
+    url: str,
+    *,
+    quick: bool = False,
+    replays: int = 0,
+    replay_seed: int | None = None,
+    threads: int | None = None,
+    tick: Callable[[int, int, int], None] | None = None,
+) -> Report:
     """Check a dataset.
 
     Args:
         url: The dataset.
         quick: Compare stored bytes with their digests only; else decode everything and compare every row too.
-        tick: Called after each shard with the number done and of all.
+        replays: How many sequences, chosen at random, to make again from their seeds and compare.
+        replay_seed: What chooses them; drawn anew, where None.
+        threads: How many shards to check at a time; see ``in_order``.
+        tick: Called after each shard or replay with the number done, the number of all, and the bytes read.
 
     Raises:
-        UsageError: There is no dataset, or one of another format version.
+        UsageError: There is no dataset, one of another format version, or one that cannot be replayed here.
+        DataError: The store does not answer.
     """
     dataset = open_stored(url)
-    total = DataDigest(dataset.header)
-    faults: list[str] = []
-    sound = 0
-    try:
-        dataset.check_arrays()
-    except DataError as error:
-        faults.append(str(error))
-    for shard in range(dataset.n_shards):
-        found, digests = _check_shard(dataset, shard, quick)
-        faults += found
-        sound += not found
-        if digests is not None:
-            total.update(digests)
+    recipe = check_replayable(dataset) if replays else None
+    chosen, seed = choose(dataset, replays, replay_seed) if replays else ([], None)
+    wall, cpu = time.perf_counter(), time.process_time()
+    total = dataset.n_shards + len(chosen)
+    check = _Check(dataset, Depth.OBJECTS if quick else Depth.ROWS)
+    for found in in_order(check.shard, range(dataset.n_shards), threads):
+        check.add(found)
         if tick is not None:
-            tick(shard + 1, dataset.n_shards)
-    sequences = sound * dataset.sequences_per_shard
+            tick(found.shard + 1, total, check.stored_bytes)
+    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    faults = check.faults()
+    for done, index in enumerate(chosen):
+        assert recipe is not None
+        faults += replay(dataset, recipe, index)
+        if tick is not None:
+            tick(dataset.n_shards + done + 1, total, check.stored_bytes)
+    sequences = check.sound * dataset.sequences_per_shard
     return Report(
         ok=not faults,
         sequences=sequences,
         steps=sequences * dataset.length,
-        shards=sound,
-        digest=None if faults else total.hexdigest(),
+        shards=check.sound,
+        digest=None if faults else check.digest.hexdigest(),
         faults=tuple(faults),
+        quick=quick,
+        replayed=len(chosen),
+        replay_seed=seed,
+        stored_bytes=check.stored_bytes,
+        seconds=wall,
+        cpu_seconds=cpu,
+        megabytes_per_second=check.stored_bytes / 1e6 / max(wall, 1e-9),
+        megabytes_per_cpu_second=check.stored_bytes / 1e6 / max(cpu, 1e-9),
     )
 
 
-def _check_shard(dataset: StoredDataset, shard: int, quick: bool) -> tuple[list[str], dict[str, list[bytes]] | None]:
-    """Return a shard's faults, and its rows' digests as the catalog has them (None where it cannot be read)."""
-    try:
-        footer, table = dataset.footer(shard), dataset.catalog(shard)
-        dataset.check_objects(shard)
-    except DataError as error:
-        return [str(error)], None
-    faults = []
-    expected = catalog.digests(table)
-    first = shard * dataset.sequences_per_shard
-    if table.column("sequence").to_pylist() != list(range(first, first + dataset.sequences_per_shard)):
-        faults.append(f"shard {shard}: its catalog file does not list sequences {first} and on, one each")
-    decoded = {}
-    for item in footer.objects:
+class _Check:
+    """What was found so far."""
+
+    def __init__(self, dataset: StoredDataset, depth: Depth) -> None:
+        self._dataset, self._depth = dataset, depth
+        self._faults: list[str] = []
+        self._missing: list[int] = []
+        self.digest = DataDigest(dataset.header)
+        self.sound = 0
+        self.stored_bytes = 0
         try:
-            decoded[item.array] = _check_object(dataset, footer, item, expected[item.array], quick)
-        except _Fault as fault:
-            faults.append(str(fault))
-    if not quick and not faults:
-        faults += _check_sums(footer, decoded, table.column("return").to_pylist())
-    return faults, expected
+            dataset.check_arrays()
+        except DataError as error:
+            self._faults.append(str(error))
 
+    def shard(self, shard: int) -> Findings:
+        """Look at a shard; safe in any thread."""
+        return check_shard(self._dataset, shard, self._depth)
 
-def _check_object(
-    dataset: StoredDataset, footer: Footer, item: catalog.StoredObject, expected: list[bytes], quick: bool
-) -> np.ndarray | None:
-    data = dataset.store.get(item.key)
-    if hashlib.sha256(data).hexdigest() != item.sha256:
-        raise _Fault(f"shard {footer.shard}: object {item.key} has other bytes than were committed")
-    if quick:
-        return None
-    try:
-        values = shard_codec.decode(dataset.header.arrays()[item.array], data)
-    except Exception as error:
-        raise _Fault(f"shard {footer.shard}: object {item.key} cannot be decoded: {error}") from error
-    unequal = [
-        footer.first + row
-        for row, (ours, theirs) in enumerate(zip(row_digests(values), expected, strict=True))
-        if ours != theirs
-    ]
-    if unequal:
-        raise _Fault(f"shard {footer.shard}: object {item.key} differs from the catalog in sequences {unequal[:10]}")
-    return values
+    def add(self, found: Findings) -> None:
+        """Take in the findings of the next shard."""
+        self._faults += found.faults
+        self.stored_bytes += found.stored_bytes
+        if not found.committed:
+            self._missing.append(found.shard)
+        elif not found.faults:
+            self.sound += 1
+        if found.digests is not None:
+            self.digest.update(found.digests)
 
-
-def _check_sums(footer: Footer, decoded: dict[str, np.ndarray | None], returns: list[float]) -> list[str]:
-    faults = []
-    tags = decoded["tag"]
-    assert tags is not None
-    if tuple(np.bincount(tags.ravel(), minlength=TAGS).tolist()) != footer.tags:
-        faults.append(f"shard {footer.shard}: the catalog's count of tags does not fit the rows")
-    if math.fsum(returns) != footer.reward_sum:
-        faults.append(f"shard {footer.shard}: the catalog's sum of rewards does not fit its rows")
-    return faults
+    def faults(self) -> list[str]:
+        """Return what is wrong, holes by name and cause, all other missing shards in one line."""
+        holes = self._dataset.holes if self._missing else {}
+        lines = [
+            f"shard {shard} was set aside after {hole.attempts} failed attempts: {hole.cause.strip().splitlines()[-1]}"
+            for shard, hole in holes.items()
+        ]
+        rest = [shard for shard in self._missing if shard not in holes]
+        if rest:
+            verb = "shard {} is" if len(rest) == 1 else "shards {} are"
+            lines.append(f"{verb.format(spans(rest))} not committed; run datagen to its end")
+        return [*self._faults, *lines]

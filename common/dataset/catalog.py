@@ -129,7 +129,7 @@ def summarise(
 
 
 def tag_counts(tags: np.ndarray) -> tuple[int, ...]:
-    """Return the rows by tag; block by block, several times faster than ``np.bincount``, which widens what it counts."""
+    """Return the rows by tag; block by block, which is several times faster than ``np.bincount`` with its wide copy."""
     flat = tags.reshape(-1)
     counts = [0] * TAGS
     for begin in range(0, flat.size, _BLOCK):

@@ -47,19 +47,40 @@ def decode(spec: ArraySpec, data: bytes) -> np.ndarray:
     Raises:
         ValueError: The bytes are no such shard, or damaged.
     """
-    view = memoryview(data)
     out = np.empty((spec.shard[0], *spec.shape[1:]), dtype=np.dtype(spec.dtype).newbyteorder("<"))
+    view = memoryview(data)
     for place, (offset, size) in zip(_places(spec), _index(spec, view), strict=True):
-        target = out[place]
-        whole = target.shape == spec.chunk and target.flags.c_contiguous
-        room = target if whole else np.empty(spec.chunk, dtype=out.dtype)
-        try:
-            _CODEC.decode(view[offset : offset + size], room)
-        except (RuntimeError, ValueError) as error:
-            raise ValueError(f"the chunk at byte {offset} is damaged: {error}") from error
-        if not whole:
-            target[...] = room[tuple(slice(extent) for extent in target.shape)]
+        _decode_chunk(spec, view[offset : offset + size], out[place], offset)
     return out.astype(spec.dtype, copy=False)
+
+
+def salvage(spec: ArraySpec, data: bytes) -> tuple[np.ndarray, list[int]]:
+    """Return what can be read of a damaged shard, and which of its sequences cannot (zeros, in part at least).
+
+    Raises:
+        ValueError: Nothing can: its index of chunks is damaged.
+    """
+    out = np.zeros((spec.shard[0], *spec.shape[1:]), dtype=np.dtype(spec.dtype).newbyteorder("<"))
+    view = memoryview(data)
+    lost: set[int] = set()
+    for place, (offset, size) in zip(_places(spec), _index(spec, view), strict=True):
+        try:
+            _decode_chunk(spec, view[offset : offset + size], out[place], offset)
+        except ValueError:
+            out[place] = 0
+            lost.update(range(*place[0].indices(spec.shard[0])))
+    return out.astype(spec.dtype, copy=False), sorted(lost)
+
+
+def _decode_chunk(spec: ArraySpec, frame: memoryview, target: np.ndarray, offset: int) -> None:
+    whole = target.shape == spec.chunk and target.flags.c_contiguous
+    room = target if whole else np.empty(spec.chunk, dtype=target.dtype)
+    try:
+        _CODEC.decode(frame, room)
+    except (RuntimeError, ValueError) as error:
+        raise ValueError(f"the chunk at byte {offset} is damaged: {error}") from error
+    if not whole:
+        target[...] = room[tuple(slice(extent) for extent in target.shape)]
 
 
 def _index(spec: ArraySpec, view: memoryview) -> list[list[int]]:
