@@ -79,7 +79,8 @@ def measure(config: TrainConfig, context: int, segment: int, seconds: float, thr
         optimiser.step(0)
 
     step(min(context, 2 * segment))
-    wall, cpu = [], []
+    wall: list[float] = []
+    cpu: list[float] = []
     while not wall or (sum(wall) < seconds and len(wall) < 1000):
         took = _timed(step)
         wall.append(took[0])

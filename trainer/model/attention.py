@@ -168,7 +168,7 @@ class Attention(nn.Module):
         return scaled_dot_product_attention(q, keys, values, attn_mask=(distance >= 0) & (distance < self.window))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=8)
 def rotation(position: int, length: int, size: int, base: float, device: torch.device) -> Tensor:
     """Return exp(i angle), complex64 (T, 1, 1, D/2), for positions position .. position + length - 1.
 

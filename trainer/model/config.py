@@ -8,7 +8,9 @@ from common.config import Settings
 from common.dataset.schema import DISCOUNTS
 from trainer.model.size import derived
 
-Backbone = Literal["transformer", "gated-delta-net"]
+Backbone = Literal[
+    "transformer", "gated-delta-net", "gated-linear-attention", "gated-slot-attention", "rwkv7", "mamba2"
+]
 Layout = Literal["transition", "podtaw", "podtawr"]
 
 POSITIONS: dict[str, int] = {"transition": 1, "podtaw": 4, "podtawr": 5}
@@ -32,8 +34,11 @@ class ModelSize(Settings):
     """Channels of a head's queries, keys and values; by default width / heads."""
     inner: int = Field(default=0, ge=1)
     """Channels inside a block's feed-forward part; by default twice the width."""
-    feed_forward: Literal["gelu", "gated"] = "gelu"
-    """The part after the mixer: two matrices, or three with a gate (SwiGLU)."""
+    feed_forward: Literal["gelu", "gated", "squared", "none"] = "gelu"
+    """The part after the mixer: two matrices with GELU or squared ReLU between, three with a gate (SwiGLU), or none."""
+    slots: int = Field(default=0, ge=1)
+    """Slots of gated slot attention, by default as many as a head has channels; channels of Mamba-2's keys, by default
+    twice as many."""
     window: int = Field(default=512, ge=1)
     """Steps of the world an attention block sees, its own included; older ones are forgotten."""
     rope_base: float = Field(default=10_000.0, gt=1)

@@ -13,10 +13,11 @@ TAPS = 4
 class ShortConvolution(nn.Module):
     """(x (B, T, S), tail (B, W - 1, S)) in; (silu of the convolved x, the new tail) out."""
 
-    def __init__(self, channels: int) -> None:
+    def __init__(self, channels: int, bias: bool = False) -> None:
         super().__init__()
         # three axes: a filter for each channel is no matrix, and the optimiser must not orthogonalise it as one
         self.taps = nn.Parameter(torch.empty(channels, 1, TAPS))
+        self.bias = nn.Parameter(torch.empty(channels)) if bias else None
 
     def initial_tail(self, batch: int, device: torch.device | None = None) -> Tensor:
         """Return the inputs before a sequence's first one: zeros, float32."""
@@ -27,7 +28,8 @@ class ShortConvolution(nn.Module):
         joined = torch.cat([tail_BWS, x_BTS.float()], dim=1)
         length, taps = x_BTS.shape[1], self.taps.float()[:, 0]
         # sums of shifted products: on a CPU several times faster than conv1d with as many groups as channels
-        out = joined[:, :length] * taps[:, 0]
+        first = joined[:, :length]
+        out = first * taps[:, 0] if self.bias is None else torch.addcmul(self.bias.float(), first, taps[:, 0])
         for tap in range(1, TAPS):
             out = torch.addcmul(out, joined[:, tap : tap + length], taps[:, tap])
         return nn.functional.silu(out), joined[:, length:]

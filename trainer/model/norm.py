@@ -20,7 +20,7 @@ class Norm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Return x scaled to unit mean square, times the gain."""
-        return nn.functional.rms_norm(x, self.gain.shape, self.gain, eps=EPSILON)
+        return nn.functional.rms_norm(x, self.gain.shape, self.gain.to(x.dtype), eps=EPSILON)
 
 
 class GatedNorm(nn.Module):

@@ -47,7 +47,7 @@ def delta_rule(
 
 
 def delta_rule_operations(keys: int, values: int, chunk: int) -> float:
-    """Return the operations of one position and head, in chunks: products inside one, with the state, and the system."""
+    """Return the operations of one position and head: products inside a chunk, with the state, and the system."""
     inside = chunk * (2 * keys + values) + chunk * (keys + values) / 2
     return 2.0 * (inside + keys * (keys + 3 * values) + keys * keys * values / chunk)
 
@@ -101,17 +101,17 @@ def pairwise_decays(g_GNC: Tensor) -> Tensor:
     return (g_GNC[..., :, None] - g_GNC[..., None, :]).masked_fill(after, -torch.inf).exp()
 
 
-def carry(stays_GNKK: Tensor, adds_GNKV: Tensor, state_BHKV: Tensor) -> tuple[Tensor, Tensor]:
+def carry(stays: Tensor, adds_GNKV: Tensor, state_BHKV: Tensor, shares: bool = False) -> tuple[Tensor, Tensor]:
     """Return the states before each chunk (G, N, K, V), and the one after the last (B, H, K, V).
 
     Args:
-        stays_GNKK: What a chunk keeps of the state: a matrix for each, or a share a row (G, N, K, 1).
+        stays: What a chunk keeps of the state: a matrix (G, N, K, K).
         adds_GNKV: What it adds.
         state_BHKV: Before the first chunk.
+        shares: ``stays`` has shares of rows (G, N, K, 1), columns (G, N, 1, V) or all (G, N, 1, 1) instead.
     """
     state, before = state_BHKV.flatten(0, 1), []
-    matrices = stays_GNKK.shape[-1] > 1 or stays_GNKK.shape[-2] == 1
-    for stays, adds in zip(stays_GNKK.unbind(1), adds_GNKV.unbind(1), strict=True):
+    for stay, add in zip(stays.unbind(1), adds_GNKV.unbind(1), strict=True):
         before.append(state)
-        state = torch.baddbmm(adds, stays, state) if matrices else torch.addcmul(adds, stays, state)
+        state = torch.addcmul(add, stay, state) if shares else torch.baddbmm(add, stay, state)
     return torch.stack(before, dim=1), state.view_as(state_BHKV)

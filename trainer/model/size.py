@@ -8,6 +8,10 @@ WIDTH_PER_LAYER = 28
 """The paper's 18 layers are 512 wide."""
 
 
+NAMES = ("layers", "width", "heads", "inner", "head_size", "slots")
+"""Settings that are sizes."""
+
+
 def width_of(layers: int) -> int:
     """Return the multiple of 64 nearest to 28 channels a layer, at least 64."""
     return max(64, 64 * int(WIDTH_PER_LAYER * layers / 64 + 0.5))
@@ -27,7 +31,7 @@ def adamw_learning_rate(width: int) -> float:
 def derived(values: dict[str, Any]) -> dict[str, Any]:
     """Return a model's settings with what they leave out filled in; ill-typed ones are left to the checks."""
     filled = dict(values)
-    if not all(isinstance(filled.get(name, 1), int) for name in ("layers", "width", "heads", "inner", "head_size")):
+    if not all(isinstance(filled.get(name, 1), int) for name in NAMES):
         return filled
     layers = filled.get("layers", LAYERS)
     width = filled.setdefault("width", width_of(max(1, layers)))
@@ -37,6 +41,8 @@ def derived(values: dict[str, Any]) -> dict[str, Any]:
         if width % heads:
             raise ValueError(f"width must be a multiple of heads, got width {width}, heads {heads}; or set head_size")
         filled["head_size"] = width // heads
+    if "head_size" in filled:
+        filled.setdefault("slots", filled["head_size"] * (2 if filled.get("backbone") == "mamba2" else 1))
     return filled
 
 

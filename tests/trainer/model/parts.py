@@ -8,14 +8,13 @@ from trainer.model import Model, ModelConfig, Tokens
 from trainer.model.config import Backbone
 
 BACKBONES = get_args(Backbone)
-LENGTH = 150
+LENGTH = 135
 """More than two chunks of 64 and not a multiple."""
 CUTS = {
-    "ragged": [7, 1, 64, 65, 13],
+    "ragged": [7, 1, 64, 50, 13],
     "steps": [1] * LENGTH,
-    "two": [64, 86],
-    "around a chunk": [63, 1, 1, 85],
-    "thirds": [50, 50, 50],
+    "two": [64, 71],
+    "around a chunk": [63, 1, 1, 70],
 }
 
 

@@ -1,4 +1,4 @@
-"""Run under torchrun: every backbone sharded by FSDP2, in segments, recomputing; prints how far it is from one process."""
+"""Run under torchrun: every backbone sharded, in segments, recomputing; prints how far it is from one process."""
 
 import json
 import os
@@ -10,11 +10,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
 import torch
 from torch.distributed.fsdp import MixedPrecisionPolicy, fully_shard
 
-from tests.trainer.model.parts import BACKBONES, CUTS, LENGTH, cut, difference, random_tokens, run, small
+from tests.trainer.model.parts import BACKBONES, CUTS, LENGTH, cut, difference, random_tokens, run, small, tensors
 from trainer.model import Model, ModelConfig
 from trainer.model.initial import initialise
 from trainer.parallel import Ranks, process_group
-
 
 # inputs are not cast: they hold the states, which stay float32
 BFLOAT16 = MixedPrecisionPolicy(param_dtype=torch.bfloat16, reduce_dtype=torch.float32, cast_forward_inputs=False)
@@ -29,13 +28,14 @@ class Policy(torch.nn.Module):
         self.model = model
 
     def forward(self, parts):
-        return self.model.policy(run(self.model, parts)[0])
+        hidden, state = run(self.model, parts)
+        return self.model.policy(hidden), [x for x in tensors(state) if x.dim() > 1]
 
 
 def outcome(module: torch.nn.Module, parts) -> tuple[torch.Tensor, dict[str, torch.Tensor]]:
     """Return logits and gradients, whole."""
-    logits = module(parts)
-    logits.float().square().mean().backward()
+    logits, states = module(parts)
+    sum(x.float().square().mean() for x in (logits, *states)).backward()
     found = {name: p.grad for name, p in module.named_parameters() if p.grad is not None}
     return logits.detach(), {name: g.full_tensor() if hasattr(g, "full_tensor") else g for name, g in found.items()}
 

@@ -1,4 +1,4 @@
-"""Parity where it is used: built on meta, sharded over two real processes, cut into segments, activations recomputed."""
+"""Parity as it is used: built on meta, sharded over two real processes, cut into segments, recomputed."""
 
 import json
 import os
@@ -27,4 +27,4 @@ def test_two_sharded_ranks_equal_one_process_for_every_backbone() -> None:
         exact, rounded = found["float32"], found["bfloat16"]
         assert exact["compared"] == rounded["compared"] > 10
         assert exact["logits"] < 1e-4 and exact["gradients"] < 1e-4, (backbone, found)
-        assert rounded["logits"] < 0.08 and rounded["whole_gradient"] < 0.05, (backbone, found)
+        assert rounded["logits"] < 0.08 and rounded["whole_gradient"] < 0.02, (backbone, found)
