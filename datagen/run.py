@@ -7,13 +7,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from common.dataset.reader import committed
+from common.dataset.reader import StoredDataset, committed
 from common.dataset.status import FOLDER, Hole, Queue, StatusWriter, read_holes, write_holes
 from common.dataset.store import Store, open_store
 from common.dataset.writer import DatasetWriter, check_target, create_dataset
 from common.errors import UsageError
 from common.synthesis.recipe import Recipe
 from datagen import holding
+from datagen.check import Depth
 from datagen.drive import Driver, Limits, Pool, set_aside_error
 from datagen.holding import Holding, TakenOver
 from datagen.inline import InlinePool
@@ -21,6 +22,7 @@ from datagen.ledger import Ledger
 from datagen.outage import Outage
 from datagen.plan import Plan, make_plan
 from datagen.progress import Progress
+from datagen.repair import repair
 
 _PROBE = f"{FOLDER}/probe.json"
 
@@ -40,10 +42,12 @@ class Execution:
     """Take the dataset from a command that holds it and lives."""
     wait: float = 0.0
     """Seconds to wait for such a one to end."""
+    trust: bool = False
+    """Compare only the sizes of what is committed before going on, not its bytes."""
 
 
 def run(recipe: Recipe, out: str, **how: Any) -> None:
-    """Make the dataset of a recipe, or what is missing of it.
+    """Make the dataset of a recipe, or what is missing or damaged of it.
 
     Where another command takes the dataset over, this one makes no more, ends its actors and waits for that one's end;
     should it leave something to do, this one goes on.
@@ -80,16 +84,18 @@ def run(recipe: Recipe, out: str, **how: Any) -> None:
 
 
 def _make_missing(plan: Plan, writer: DatasetWriter, execution: Execution, hold: Holding) -> None:
-    """Make what is missing of a dataset that this process holds.
+    """Make what is missing or damaged of a dataset that this process holds.
 
     Raises:
         TakenOver: Another command holds it now.
         DataError: Shards were set aside, or what is stored contradicts the recipe.
     """
     store = writer.store
+    store.sweep()
+    depth = Depth.SIZES if execution.trust else Depth.OBJECTS
+    repair(StoredDataset(store, writer.header), depth, hold.check, lambda line: print(line, flush=True))
     done = committed(store)
     missing = [shard for shard in range(plan.shards) if shard not in done]
-    store.sweep()
     ledger = Ledger(missing)
     remote = execution.executor == "ray"
     with contextlib.ExitStack() as stack:

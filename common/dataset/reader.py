@@ -58,6 +58,11 @@ class StoredDataset(Dataset):
         """
         assert self._arrays
 
+    def forget_arrays(self) -> None:
+        """Open the arrays anew at the next read: their metadata were written again."""
+        for name in ("_arrays", "_specs"):
+            self.__dict__.pop(name, None)
+
     @functools.cached_property
     def _specs(self) -> dict[str, coding.ArraySpec]:
         return self.header.arrays()
@@ -97,8 +102,7 @@ class StoredDataset(Dataset):
             raise DataError(f"{self.url} holds no longer the dataset that was opened there; open it again")
         if header.sequences > len(self):
             self.header = header
-            for name in ("_arrays", "_specs"):
-                self.__dict__.pop(name, None)
+            self.forget_arrays()
         before = set(self._committed)
         return self.committed() - before
 
@@ -188,8 +192,8 @@ class StoredDataset(Dataset):
             if size != item.size:
                 found = "is missing" if size is None else f"has {size} bytes, committed were {item.size}"
                 raise DataError(
-                    f"shard {shard} of {self.url}: object {item.key} {found}; remove {catalogs.name(shard)} "
-                    "and the shard's objects, and run datagen again"
+                    f"shard {shard} of {self.url}: object {item.key} {found}; the command that made the dataset, "
+                    "given again, makes the shard again"
                 )
         self._sound.add(shard)
 

@@ -16,6 +16,7 @@ import obstore
 from obstore import exceptions
 from obstore.store import S3Store as Client
 
+from common.dataset.local_store import attempt_name
 from common.dataset.verbs import Entry
 from common.errors import DataError, UsageError
 
@@ -54,6 +55,7 @@ class S3Store:
         """
         self.bucket, self.prefix = split(url)
         self.url = f"s3://{self.bucket}" + (f"/{self.prefix}" if self.prefix else "")
+        self.attempt = attempt_name()
         self._patience = _seconds(PATIENCE, 120.0)
         self._client = client(self.bucket, self.prefix, retries=0)
         self._try("look into it", lambda: obstore.list_with_delimiter(self._client, None), HASTY, opening=True)

@@ -21,6 +21,8 @@ class Store(Protocol):
     """
 
     url: str
+    attempt: str
+    """Name of this attempt, which tells it from all others: host, process, its start, a random part."""
 
     def get(self, key: str) -> bytes:
         """Return an object's bytes; ``FileNotFoundError`` where there is none."""

@@ -12,6 +12,7 @@ COMMANDS = {
     "plan": "plan",
     "status": "status",
     "verify": "verify",
+    "gc": "gc",
     "bench": "bench",
 }
 """Name of a command -> its module here, in the order of the help."""

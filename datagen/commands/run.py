@@ -5,7 +5,7 @@ from typing import Any
 
 from datagen.commands import options as shared
 
-WHAT = "make a dataset, or what is missing of it"
+WHAT = "make a dataset, or what is missing or damaged of it"
 EXAMPLES = (
     "python -m datagen run --recipe tiny --out data/tiny",
     "python -m datagen run --recipe tiny --out data/tiny --executor inline",
@@ -43,6 +43,12 @@ def add_execution(parser: argparse.ArgumentParser) -> None:
         "--takeover", action="store_true", help="take the dataset from a command that holds it and still lives"
     )
     parser.add_argument(
+        "--trust",
+        action="store_true",
+        help="go on from what is committed by its size; else its bytes are compared first, and what is damaged is made "
+        "again",
+    )
+    parser.add_argument(
         "--wait", type=_seconds, default=0.0, metavar="SECONDS", help="wait so long for that command to end or die"
     )
 
@@ -58,6 +64,7 @@ def execution(options: argparse.Namespace) -> dict[str, Any]:
         "limits": Limits(in_flight=options.max_in_flight, lease=options.lease),
         "takeover": options.takeover,
         "wait": options.wait,
+        "trust": options.trust,
     }
 
 
