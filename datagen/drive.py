@@ -20,6 +20,8 @@ HOPELESS = 25
 as many as there were workers, where that is more: a lost node takes all of its workers at once."""
 STILLBORN = 5
 """Workers in a row that fail before they are ready, after which a run stops."""
+NODE_LOST = "node lost"
+"""The cause of losses that are no worker's own."""
 LEASE_UNKNOWN = 900.0
 """Seconds a worker may be at its first shard while nobody knows yet how long one takes."""
 LEASE_LEAST = 60.0
@@ -238,8 +240,10 @@ class Driver:
     def _stillbirth(self, outcome: Outcome) -> None:
         if outcome.store and self._suspect(outcome.message):
             return
-        self._stillborn += 1
         self._status.event("lost", None, f"{outcome.worker} before it was ready: {outcome.message}", outcome.cause)
+        if outcome.cause == NODE_LOST:
+            return  # so go workers that only waited for a core there
+        self._stillborn += 1
         self._progress.note(f"{outcome.worker} failed as it started: {_last_line(outcome.message)}", limited=True)
         if self._stillborn >= STILLBORN:
             raise DataError(f"{self._stillborn} workers in a row failed as they started; the last: {outcome.message}")

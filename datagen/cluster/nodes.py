@@ -6,6 +6,8 @@ import ray
 from ray._private.worker import global_worker
 from ray.exceptions import ActorDiedError, ActorUnavailableError, OutOfMemoryError, RayError
 
+from datagen.drive import NODE_LOST
+
 
 def cores() -> int:
     """Return the cores of the whole cluster, those of nodes that go left out; at least 1."""
@@ -28,8 +30,8 @@ def cause_of(error: RayError) -> str:
     text = str(error)
     if isinstance(error, OutOfMemoryError) or "memory pressure" in text or "OOM" in text:
         return "out of memory"
-    if isinstance(error, ActorDiedError) and ("node has died" in text or "node was" in text or "NODE_DIED" in text):
-        return "node lost"
+    if isinstance(error, ActorDiedError) and ("node has died" in text or "node was" in text):
+        return NODE_LOST
     if isinstance(error, ActorUnavailableError):
         return "unreachable"
     return "process died"

@@ -14,7 +14,7 @@ from common.dataset.writer import Conflict
 from common.errors import DataError
 from datagen.cluster import nodes
 from datagen.cluster.actor import ShardActor
-from datagen.drive import Outcome
+from datagen.drive import NODE_LOST, Outcome
 
 CLOSING = 1.5
 """Seconds actors get to end in order: a stopped job is killed after three."""
@@ -211,6 +211,7 @@ class RayPool:
     def _stillborn(self, worker: str, message: str, cause: str, *, store: bool) -> Outcome:
         """Forget an actor that never was ready, and wait a little longer each time before the next is started."""
         ray.kill(self._drop(worker))
-        self._not_before = time.monotonic() + self._pause
-        self._pause = min(2.0 * self._pause, _LONGEST_PAUSE)
+        if cause != NODE_LOST:
+            self._not_before = time.monotonic() + self._pause
+            self._pause = min(2.0 * self._pause, _LONGEST_PAUSE)
         return Outcome(worker, "stillborn", message=message, cause=cause, store=store)
