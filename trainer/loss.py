@@ -30,10 +30,21 @@ class LossWeights(Settings):
     """Squared error of symlog(reward)."""
     episode_break: float = Field(default=0.3, ge=0)
     """Cross-entropy of "the next row is a break", nats."""
+    ramp: int = Field(default=0, ge=0)
+    """Rows of context over which a row's weight rises linearly to 1: nothing is known yet there. 0: all count alike."""
+    ramp_from: float = Field(default=1e-3, gt=0, le=1)
+    """Weight of the first row, where there is a ramp (the paper's code: 1e-3, over 512 rows)."""
 
     def vector(self, device: torch.device | None = None) -> Tensor:
         """Return the weights in the order of ``HEADS``, float32 (4,)."""
         return torch.tensor([self.policy, self.observation, self.reward, self.episode_break], device=device)
+
+    def of_positions(self, length: int, device: torch.device | None = None) -> Tensor | None:
+        """Return what a row at each position counts for, float32 (T,); None where all count alike."""
+        if self.ramp == 0:
+            return None
+        risen = (torch.arange(length, device=device) / self.ramp).clamp(max=1.0)
+        return self.ramp_from + (1.0 - self.ramp_from) * risen
 
 
 class Outcome(NamedTuple):
@@ -46,20 +57,34 @@ class Outcome(NamedTuple):
     correct_BT: Tensor
     """1 where the likeliest action is one of the wanted ones (without gradient)."""
 
-    def sums(self) -> Tensor:
-        """Return the sum over all positions per head (4,)."""
-        return torch.stack([x.sum() for x in self[:4]])
+    def sums(self, weight_T: Tensor | None = None) -> Tensor:
+        """Return the sum over all positions per head (4,), positions weighted."""
+        return torch.stack([(x if weight_T is None else x * weight_T).sum() for x in self[:4]])
+
+    def by_position(self) -> Tensor:
+        """Return the sum over sequences per head and position, float64 (4, T), without gradient."""
+        return torch.stack([x.detach().sum(dim=0, dtype=torch.float64) for x in self[:4]])
 
 
 class Objective(nn.Module):
-    """The model with its losses: one module, so that sharding sees one forward and one backward."""
+    """The model with its losses: one module, so that sharding sees one forward and one backward.
 
-    def __init__(self, model: Model) -> None:
+    Args:
+        model: The model.
+        precision: ``bf16``: matrix products in bfloat16; losses, parameters and gradients stay float32.
+    """
+
+    def __init__(self, model: Model, precision: str = "fp32") -> None:
         super().__init__()
-        self.model = model
+        self.model, self.precision = model, precision
 
     def forward(self, batch: Batch, state: Any = None) -> tuple[Outcome, Any]:
         """Return the losses of ``batch`` and the model's state after it."""
+        device = batch.action.device.type
+        with torch.autocast(device, torch.bfloat16, enabled=self.precision == "bf16"):
+            return self._losses(batch, state)
+
+    def _losses(self, batch: Batch, state: Any) -> tuple[Outcome, Any]:
         hidden_BTC, state = self.model(batch.tokens, state)
         targets = batch.targets
         logits_BTA = self.model.policy(hidden_BTC)
@@ -82,12 +107,23 @@ class Objective(nn.Module):
         return outcome, state
 
 
-def share_of_loss(outcome: Outcome, counts: Tensor) -> Tensor:
+def share_of_loss(outcome: Outcome, counts: Tensor, weight_T: Tensor | None = None) -> Tensor:
     """Return each head's loss sum (4,) divided by the valid targets ``counts`` (4,) of the whole global batch.
 
     Added over ranks and segments this is the mean loss: how the batch was split changes nothing.
+
+    Args:
+        outcome: Losses of some positions of some sequences.
+        counts: (4,) targets of all of them together; with ``weight_T`` their weights' sum.
+        weight_T: (T,) what each of these positions counts for.
     """
-    return outcome.sums() / counts.clamp(min=1.0).to(outcome.policy_BT)
+    counts = torch.where(counts > 0, counts, torch.ones_like(counts))
+    return outcome.sums(weight_T) / counts.to(outcome.policy_BT)
+
+
+def bin_sums(values: Tensor, bins: list[tuple[int, int]]) -> Tensor:
+    """Return values (..., T) added up inside each bin (..., bins)."""
+    return torch.stack([values[..., first:end].sum(dim=-1) for first, end in bins], dim=-1)
 
 
 def position_bins(length: int) -> list[tuple[int, int]]:

@@ -65,8 +65,12 @@ class Targets(NamedTuple):
 
     def counts(self) -> Tensor:
         """Return how many targets count: policy, observation, reward, break; float64 (4,)."""
+        return self.counts_by_position().sum(dim=1)
+
+    def counts_by_position(self) -> Tensor:
+        """Return how many sequences have a target, per head and position; float64 (4, T)."""
         masks = (self.policy_mask_BT, self.observation_mask_BT, self.reward_mask_BT, self.break_mask_BT)
-        return torch.stack([mask.sum(dtype=torch.float64) for mask in masks])
+        return torch.stack([mask.sum(dim=0, dtype=torch.float64) for mask in masks])
 
 
 class Batch(NamedTuple):
@@ -83,6 +87,21 @@ class Batch(NamedTuple):
             Tokens(*(x.to(device) for x in self.tokens)),
             self.action.to(device),
             Targets(*(x.to(device) for x in self.targets)),
+        )
+
+    def pick(self, which: Any) -> "Batch":
+        """Return some of the sequences, as a tensor is indexed."""
+        return Batch(
+            Tokens(*(x[which] for x in self.tokens)), self.action[which], Targets(*(x[which] for x in self.targets))
+        )
+
+    @classmethod
+    def join(cls, parts: "Sequence[Batch]") -> "Batch":
+        """Return the sequences of several batches, in order."""
+        return cls(
+            Tokens(*(torch.cat(column) for column in zip(*(part.tokens for part in parts), strict=True))),
+            torch.cat([part.action for part in parts]),
+            Targets(*(torch.cat(column) for column in zip(*(part.targets for part in parts), strict=True))),
         )
 
     def segment(self, first: int, end: int) -> "Batch":

@@ -1,30 +1,31 @@
 """The training loop: batches in, metrics and checkpoints out; it stops anywhere and goes on exactly."""
 
-import signal
 import threading
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
+from torch import Tensor
 
-from common.errors import DataError
-from trainer import checkpoint
+from trainer.checkpoints.folder import newest
+from trainer.checkpoints.saver import Saver, load
 from trainer.config import TrainConfig
-from trainer.loss import HEADS, Objective, share_of_loss
-from trainer.model import Model
+from trainer.data.mixture import Mixture
+from trainer.data.stream import Eras, Stream
+from trainer.early import EarlyStopping
+from trainer.guard import Guard
+from trainer.interval import Interval
+from trainer.loss import HEADS, Objective
+from trainer.on_policy import OnPolicy
 from trainer.optim import Optimiser
-from trainer.parallel import Ranks, shard, sync_gradients
-from trainer.source import Source
-from trainer.stream import Stream
+from trainer.parallel import Ranks
+from trainer.passes import Passes, detached
+from trainer.signals import stopping
 from trainer.telemetry import Telemetry
 from trainer.tokens import Batch
 from trainer.validation import Validation
 
-GRACE = 5.0
-"""Seconds in which signals count as one: Ctrl-C reaches every rank, and torchrun passes it on to them as well."""
+__all__ = ["Trainer", "detached"]
 
 
 class Trainer:
@@ -32,246 +33,235 @@ class Trainer:
 
     Args:
         config: The run's settings.
-        model: With its initial weights; sharded in place.
-        source: The data.
+        objective: With initial weights, sharded.
+        mixture: The data.
         run: The run's directory; it exists.
         ranks: Everyone.
+        eras: Shards of the datasets when the run began.
     """
 
-    def __init__(self, config: TrainConfig, model: Model, source: Source, run: Path, ranks: Ranks) -> None:
-        self.config, self.run, self.ranks = config, run, ranks
-        self.objective = Objective(model.to(ranks.device))
-        shard(self.objective, ranks)
-        self.optimiser = Optimiser(self.objective, config.optimiser, config.steps)
-        self.stream = Stream(source, config.stream, config.augment, config.seed, config.batch, ranks.rank, ranks.count)
-        self.validation = Validation(source, config, ranks)
-        self.telemetry = Telemetry(run, config.steps, ranks.first, config.tensorboard)
-        self.length = source.length
+    def __init__(
+        self, config: TrainConfig, objective: Objective, mixture: Mixture, run: Path, ranks: Ranks, eras: Eras
+    ) -> None:
+        self.config, self.run, self.ranks, self.mixture = config, run, ranks, mixture
+        self.objective = objective
+        self.optimiser = Optimiser(objective, config.optimiser, config.steps, config.model.width)
+        self.telemetry = Telemetry(run, config, ranks.first)
+        self.stream = Stream(
+            mixture, config.augment, config.seed, config.batch, ranks.rank, ranks.count, eras, self._tell
+        )
+        self.validation = Validation(mixture, self.stream, config, ranks)
+        self.on_policy = OnPolicy(config, mixture, ranks)
+        self.saver = Saver(run, ranks, config.checkpoint, self._told)
+        self.guard, self.early = Guard(config.guard), EarlyStopping(config.validation)
+        self.passes = Passes(objective, config, mixture.length, ranks.device)
+        self.updates = config.updates_per_batch(mixture.length)
         self.step = 0
-        self._weights = config.loss.vector(ranks.device)
+        self._weights = config.loss.vector().tolist()
         self._last = torch.zeros(len(HEADS), dtype=torch.float64)
-        """This rank's share of the last step's losses, not added over the ranks yet."""
-        self._since = _Interval()
+        """This rank's share of the last steps' losses, not added over the ranks yet."""
+        self._since = Interval(mixture.length)
+        self._positions = torch.zeros(2 * len(HEADS), len(self._since.bins), dtype=torch.float64)
+        """This rank's loss sums and counts by position, likewise."""
         self._stop = threading.Event()
 
     def fit(self) -> bool:
-        """Train to the last step; return whether it was reached (False: told to stop, and saved).
+        """Train to the last step; return whether the run is finished (False: told to stop, and saved).
 
         Raises:
-            DataError: The data cannot be read, a loss is not finite, or no checkpoint is whole.
+            DataError: The data cannot be read, training went wrong, or no checkpoint is whole.
         """
-        with _signals(self._stop):
+        with stopping(self._stop), self.ranks.naming_the_lost():
             self._resume()
-            if self.step < self.config.steps:
+            if not self._finished:
                 self._train()
-        self.telemetry.close()
-        return self.step >= self.config.steps
+            self.saver.close()
+        self.telemetry.close(self._finished)
+        return self._finished
+
+    @property
+    def _finished(self) -> bool:
+        return self.step >= self.config.steps or self.early.stopped
+
+    @property
+    def _sample(self) -> int:
+        """Samples seen; batches are taken whole."""
+        return -(-self.step // self.updates) * self.config.batch
 
     def _train(self) -> None:
-        every, save_every = self.config.validation.every, self.config.checkpoint.every
-        batch, end = self.config.batch, self.config.steps * self.config.batch
+        batches = -(-(self.config.steps - self.step) // self.updates)
+        first = self._sample
         self._since.begin(self.stream.waited)
-        for own in self.stream.batches(self.step * batch, end):
-            ready = own.to(self.ranks.device)
-            counts = self._count(ready)
-            if counts is None:
+        for own in self.stream.batches(first, first + batches * self.config.batch, self._stop.is_set):
+            before = self.step
+            if not self._learn(own):
                 break
-            norm = self._update(ready, counts)
-            self.step += 1
-            self._since.add_step(norm, self.optimiser.rate(self.step - 1))
-            last = self.step == self.config.steps
-            if last or self.step % self.config.log_every == 0:
-                self._log()
             with self._since.paused():
-                if last or self.step % every == 0:
-                    self._validate()
-                if last or self.step % save_every == 0:
-                    self._save()
-        if self.step < self.config.steps:
-            self._save()
-            self.telemetry.event(
-                self.step, f"told to stop: saved at step {self.step}; the same command goes on from here"
-            )
-        else:
-            self.telemetry.event(self.step, f"finished: {self.step} steps")
+                self._between(before)
+            if self._finished:
+                break
+        if self._finished:
+            why = f": {self.early.reason}" if self.early.stopped else ""
+            self.telemetry.event(self.step, f"finished: {self.step} steps{why}")
+            return
+        self._save()
+        self.telemetry.event(self.step, f"told to stop: saved at step {self.step}; the same command goes on from here")
 
-    def _count(self, batch: Batch) -> torch.Tensor | None:
-        """Return the global batch's valid targets per head (4,); None if any rank was told to stop.
-
-        The one small reduction before a step also carries the wish to stop and the last step's losses.
-        """
-        vector = torch.cat([batch.targets.counts().cpu(), self._last, torch.tensor([float(self._stop.is_set())])])
-        vector = self.ranks.sum(vector.double())
-        counts, losses, stop = vector[:4], vector[4:8], vector[8]
-        self._since.add_losses(losses)
-        self._last = torch.zeros_like(self._last)
-        return None if stop > 0 else counts
-
-    def _update(self, batch: Batch, counts: torch.Tensor) -> float:
-        """Take one optimiser step; return the gradient's norm."""
-        piece = self.config.segment or self.length
+    def _learn(self, own: Batch | None) -> bool:
+        """Take the optimiser steps of one global batch; return False where any rank was told to stop."""
+        ready = self._ready(own)
+        counts = self._count(ready)
+        if counts is None or ready is None:
+            return False
         state: Any = None
-        for first in range(0, self.length, piece):
-            final = first + piece >= self.length
-            sync_gradients(self.objective, final)
-            part = batch if piece >= self.length else batch.segment(first, first + piece)
-            outcome, state = self.objective(part, state)
-            heads = share_of_loss(outcome, counts.to(self.ranks.device))
-            (heads * self._weights).sum().backward()
-            self._last += heads.detach().cpu().double()
-            state = None if final else detached(state)
-        norm = self.optimiser.step(self.step)
-        if norm != norm or norm == float("inf"):
-            raise DataError(
-                f"the gradient's norm at step {self.step} is {norm}: nothing was updated; "
-                f"the last checkpoint is of an earlier step; lower the learning rates or look at the data"
-            )
-        return norm
+        for update in range(self.updates):
+            if self.step == self.config.steps:
+                break
+            losses, positions, state = self.passes.run(ready, update, counts[update], state)
+            self._update(losses, positions)
+            self.step += 1
+            self._log()
+        return True
+
+    def _ready(self, own: Batch | None) -> Batch | None:
+        """Return the batch on the device, the model's own play in it where it is due."""
+        ready, sample = None if own is None else own.to(self.ranks.device), self._sample
+        if self.on_policy.due(self.step, sample // self.config.batch):
+            self.on_policy.take(self.objective)
+            if ready is not None:
+                ready = self.on_policy.mixed(ready, sample + self.stream.first)
+        return ready
+
+    def _count(self, batch: Batch | None) -> Tensor | None:
+        """Return the global batch's valid targets per update and head (U, 4); None if any rank was told to stop.
+
+        The one small reduction before a batch also carries the wish to stop and the last step's losses.
+        """
+        heads = len(HEADS)
+        own = torch.zeros(self.updates, heads, dtype=torch.float64) if batch is None else self.passes.counts(batch)
+        stop = torch.tensor([float(self._stop.is_set())], dtype=torch.float64)
+        vector = self.ranks.sum(torch.cat([own.flatten(), self._last, stop]))
+        self._since.add_losses(vector[-heads - 1 : -1])
+        self._last = torch.zeros_like(self._last)
+        return None if vector[-1] > 0 or batch is None else vector[: -heads - 1].view(self.updates, heads)
+
+    def _update(self, losses: Tensor, positions: Tensor) -> None:
+        """Update the parameters with the gradients there are, unless they are not to be trusted."""
+        norm = self.optimiser.norm()
+        fault = self.guard.judge(norm, self.step)
+        if fault is None:
+            self.optimiser.apply(self.step, norm)
+            self._last, self._positions = self._last + losses, self._positions + positions
+            self._since.add_step(norm)
+        else:
+            self.optimiser.forget()
+            self._since.add_step(None)
+            self.telemetry.event(self.step, fault)
+        self.saver.poll()
 
     def _settle(self) -> None:
-        """Add the last step's losses over the ranks, before its turn comes with the next step."""
-        self._since.add_losses(self.ranks.sum(self._last))
-        self._last = torch.zeros_like(self._last)
+        """Add what lies about over the ranks, before its turn comes with the next batch."""
+        heads, bins = len(HEADS), self._positions.shape[1]
+        vector = self.ranks.sum(torch.cat([self._last, self._positions.flatten()]))
+        self._since.add_losses(vector[:heads])
+        self._since.add_positions(vector[heads:].view(2 * heads, bins))
+        self._last, self._positions = torch.zeros_like(self._last), torch.zeros_like(self._positions)
 
     def _log(self) -> None:
+        if self.step % self.config.log_every and self.step != self.config.steps:
+            return
         self._settle()
-        values = self._since.values(self._weights.tolist())
         share, seconds = self._since.waits(self.stream.waited)
-        rows = self.config.batch * self.length
-        rates = self.config.optimiser
-        values |= {
-            "learning_rate": rates.muon_learning_rate * self.optimiser.rate(self.step - 1),
-            "environment_steps": self.step * rows,
+        rows = self.config.batch * self.mixture.length / self.updates
+        values = self._since.values(self._weights) | {
+            "learning_rate": self.optimiser.learning_rate(self.step - 1),
+            "environment_steps": round(self.step * rows),
             "steps_per_second": rows / seconds,
             "loader_wait": share,
         }
-        self.telemetry.write("train", self.step, **values)
+        self.telemetry.write("train", self.step, **values, by_position=self._since.by_position())
         self.telemetry.progress(self.step, {**values, "seconds_per_step": seconds})
-        self._since = _Interval()
+        self._since = Interval(self.mixture.length)
         self._since.begin(self.stream.waited)
 
-    def _validate(self) -> None:
+    def _between(self, before: int) -> None:
+        """Validate and save where steps ``before`` + 1 to now say so."""
+        due = lambda every: self.step // every > before // every  # noqa: E731
+        better = False
+        if self.step >= self.config.steps or due(self.config.validation.every):
+            better = self._validate()
+        if self._finished or better or due(self.config.checkpoint.every):
+            self._save(better)
+
+    def _validate(self) -> bool:
+        """Validate; return whether the policy loss on the unseen set without oracles is the lowest so far."""
         self.objective.eval()
         lines = self.validation.run(self.objective)
         self.objective.train()
-        for line in lines:
+        for line in lines.values():
             self.telemetry.write("validation", self.step, **line)
-        unseen, honest = lines
-        self.telemetry.say(
-            f"  unseen: policy {unseen['loss_policy']:.4f}, accuracy {unseen['accuracy']:.3f}; without oracles: policy "
-            f"{honest['loss_policy']:.4f}, accuracy {honest['accuracy']:.3f}, in random contexts "
-            f"{honest['accuracy_random_context']:.3f}"
-        )
+        self.telemetry.say(self.validation.sentence(lines))
+        return self.early.note(self.step, self.validation.gauge(lines))
 
     def _state(self) -> dict[str, Any]:
         model = {name.removeprefix("model."): p for name, p in self.objective.named_parameters()}
         return {"model": model, "optimiser": self.optimiser.state()}
 
-    def _save(self) -> None:
+    def _save(self, best: bool = False) -> None:
         self._settle()
         progress = {
             "step": self.step,
-            "sample": self.step * self.config.batch,
+            "sample": self._sample,
             "seed": self.config.seed,
+            "eras": self.stream.eras,
             "interval": self._since.state(),
+            "guard": self.guard.state(),
+            "early": self.early.state(),
+            "best": best,
         }
-        folder = checkpoint.save(self.run, self.ranks, self._state(), progress, self.config.checkpoint.keep)
-        self.telemetry.write("checkpoint", self.step, path=str(folder.relative_to(self.run)))
+        self.saver.save(self._state(), progress, best)
+
+    def _told(self, folder: Path) -> None:
+        """Take note of a checkpoint that is durable."""
+        step = int(folder.name.removeprefix("step-"))
+        self.telemetry.write("checkpoint", step, path=str(folder.relative_to(self.run)))
+
+    def _tell(self, line: str) -> None:
+        """Tell what the stream waits for; every rank but the first to the console only."""
+        self.telemetry.event(self.step, line)
 
     def _resume(self) -> None:
         notes: list[str] = []
-        found = checkpoint.newest(self.run, notes.append)
-        self.ranks.barrier()
+        found = newest(self.run, notes.append) if self.ranks.first else None
+        found = self.ranks.same(found)
         if found is not None:
             folder, progress = found
-            checkpoint.load(folder, self._state())
+            load(folder, self._state())
             self.step = progress["step"]
             self._since.restore(progress["interval"])
+            self.guard.restore(progress["guard"])
+            self.early.restore(progress["early"])
+            self.stream.begin_eras(progress["eras"])
         self.telemetry.forget_after(self.step)
         for note in notes:
             self.telemetry.event(self.step, note)
-        if found is not None and self.step >= self.config.steps:
+        if found is not None and self._finished:
             self.telemetry.say(f"already finished: {self.step} steps")
-        elif found is not None:
+            return
+        self._include_new()
+        if found is not None:
             self.telemetry.event(self.step, f"resumed at step {self.step} of {self.config.steps}")
         else:
             self.telemetry.event(0, f"started: {self.config.steps} steps on {self.ranks.count} ranks")
 
-
-class _Interval:
-    """What happened since the last line of metrics."""
-
-    def __init__(self) -> None:
-        self._losses = torch.zeros(len(HEADS), dtype=torch.float64)
-        self._norm, self._steps, self._timed = 0.0, 0, 0
-        self._began, self._waited, self._away = 0.0, 0.0, 0.0
-
-    def begin(self, waited: float) -> None:
-        """Start the clock; ``waited``: the stream's seconds of waiting by now."""
-        self._began, self._waited, self._away, self._timed = time.perf_counter(), waited, 0.0, 0
-
-    def add_step(self, norm: float, rate: float) -> None:
-        """Count a step."""
-        self._norm, self._steps, self._timed = self._norm + norm, self._steps + 1, self._timed + 1
-
-    def add_losses(self, losses: torch.Tensor) -> None:
-        """Add a step's losses, of all ranks together."""
-        self._losses += losses
-
-    @contextmanager
-    def paused(self) -> Iterator[None]:
-        """Leave out the time of what is no training."""
-        began = time.perf_counter()
-        yield
-        self._away += time.perf_counter() - began
-
-    def values(self, weights: list[float]) -> dict[str, Any]:
-        """Return the mean losses and gradient norm per step."""
-        heads = (self._losses / max(1, self._steps)).tolist()
-        loss = sum(weight * value for weight, value in zip(weights, heads, strict=True))
-        named = {f"loss_{head}": value for head, value in zip(HEADS, heads, strict=True)}
-        return {"loss": loss, **named, "gradient_norm": self._norm / max(1, self._steps)}
-
-    def waits(self, waited: float) -> tuple[float, float]:
-        """Return the share of the time spent waiting for data, and the seconds a step took."""
-        seconds = max(1e-9, time.perf_counter() - self._began - self._away)
-        return (waited - self._waited) / seconds, seconds / max(1, self._timed)
-
-    def state(self) -> dict[str, Any]:
-        """Return the sums, for a checkpoint."""
-        return {"losses": self._losses.tolist(), "norm": self._norm, "steps": self._steps}
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take up the sums of a checkpoint."""
-        self._losses = torch.tensor(state["losses"], dtype=torch.float64)
-        self._norm, self._steps = state["norm"], state["steps"]
-
-
-def detached(state: Any) -> Any:
-    """Return a state that carries no gradient."""
-    return tuple(type(part)(*(x.detach() if isinstance(x, torch.Tensor) else x for x in part)) for part in state)
-
-
-@contextmanager
-def _signals(stop: threading.Event) -> Iterator[None]:
-    """Turn SIGTERM and SIGINT into a wish to stop; another one, some seconds later, ends at once."""
-    first = 0.0
-
-    def note(number: int, frame: Any) -> None:
-        nonlocal first
-        if not stop.is_set():
-            first = time.monotonic()
-            stop.set()
-        elif time.monotonic() - first > GRACE:
-            signal.signal(number, signal.SIG_DFL)
-            signal.raise_signal(number)
-
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = {number: signal.signal(number, note) for number in (signal.SIGTERM, signal.SIGINT)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+    def _include_new(self) -> None:
+        """Take shards in that a dataset has gained since the run began, where the settings say so."""
+        now, known = self.mixture.shards, self.stream.eras[-1][1]
+        if now == known:
+            return
+        grown = f"datasets have grown from {list(known)} to {list(now)} shards"
+        if self.config.data.extended == "include":
+            self.stream.begin_eras([*self.stream.eras, (self._sample, now)])
+            self.telemetry.event(self.step, f"{grown}: all are gone through anew from here (data.extended=include)")
+        else:
+            self.telemetry.event(self.step, f"{grown}: the new ones are left out (data.extended=ignore)")

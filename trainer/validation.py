@@ -1,11 +1,11 @@
-"""Losses and accuracies on worlds never trained on, generated once from the data recipe.
+"""Losses and accuracies on worlds never trained on, generated once from the data recipe, and on a few seen sequences.
 
-Two sets: the recipe's mixture, and the same without oracle behaviours, where copying a tagged expert cannot pass for
-learning. The greedy action's accuracy in contexts of random actions is the honest gauge and goes with the second.
+Two unseen sets: the recipe's mixture, and the same without oracle behaviours, where copying a tagged expert cannot pass
+for learning. The greedy action's accuracy in contexts of random actions is the honest gauge and goes with the second.
+The seen set is the run's first sequences: where its loss falls away from the unseen ones', worlds are memorised.
 """
 
-import math
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -14,95 +14,147 @@ from torch import Tensor
 from common.agents.kinds import behaviour
 from common.seeding import Purpose
 from common.synthesis.generate import generate
-from trainer.augment import plain_discount
+from common.synthesis.recipe import load as load_recipe
 from trainer.config import TrainConfig
-from trainer.loss import HEADS, Objective, position_bins
+from trainer.data.augment import plain_discount
+from trainer.data.mixture import Mixture
+from trainer.data.order import Shares
+from trainer.data.stream import Stream
+from trainer.interval import mean_by_position
+from trainer.loss import HEADS, Objective, bin_sums, position_bins
 from trainer.parallel import Ranks
-from trainer.source import Source
+from trainer.passes import detached
 from trainer.tokens import Rows, batch_of
 
-UNSEEN, WITHOUT_ORACLE, RANDOM = "unseen", "unseen-without-oracle", "random"
+UNSEEN, WITHOUT_ORACLE, RANDOM, SEEN = "unseen", "unseen-without-oracle", "random", "seen"
+Line = dict[str, Any]
+
+
+class Measured(NamedTuple):
+    """What a pass over a set tells."""
+
+    heads: list[float]
+    accuracy: float
+    by_position: list[dict[str, float]]
 
 
 class Validation:
-    """Fixed sets of unseen sequences; each rank holds its share.
+    """Fixed sets of sequences; each rank holds its share.
+
+    Args:
+        mixture: The data; the unseen sets share its weights.
+        stream: Whose first samples are the seen set.
+        config: The run's settings.
+        ranks: Everyone.
 
     Raises:
-        UsageError: The data recipe has no behaviour without an oracle.
+        UsageError: A data recipe has no behaviour without an oracle, or there is no recipe.
     """
 
-    def __init__(self, source: Source, config: TrainConfig, ranks: Ranks) -> None:
-        self._config, self._source, self._ranks = config, source, ranks
-        recipe = source.recipe
-        mixtures = {
-            UNSEEN: recipe,
-            WITHOUT_ORACLE: recipe.without_oracle(),
-            RANDOM: recipe.with_behaviours([behaviour("random")]),
+    def __init__(self, mixture: Mixture, stream: Stream, config: TrainConfig, ranks: Ranks) -> None:
+        self._config, self._mixture, self._stream, self._ranks = config, mixture, stream, ranks
+        self._bins = position_bins(mixture.length)
+        count = config.validation.sequences
+        which, _ = Shares(mixture.weights, config.seed).split(np.arange(count))
+        mine = np.array_split(np.arange(count), ranks.count)[ranks.rank]
+        self._mine = {dataset: mine[which[mine] == dataset] for dataset in range(len(mixture.sources))}
+        recipes = [self._recipe(dataset) for dataset in self._mine]
+        self._sets = {
+            UNSEEN: self._chunks(recipes),
+            WITHOUT_ORACLE: self._chunks([recipe.without_oracle() for recipe in recipes]),
+            RANDOM: self._chunks([recipe.with_behaviours([behaviour("random")]) for recipe in recipes]),
         }
-        self._mine = np.array_split(np.arange(config.validation.sequences), ranks.count)[ranks.rank]
-        self._sets = {name: self._generate(mixture) for name, mixture in mixtures.items()}
-        self._bins = position_bins(source.length)
 
-    def _generate(self, recipe: Any) -> Rows | None:
-        if not len(self._mine):
-            return None
-        made = generate(recipe, int(self._mine[0]), len(self._mine), Purpose.VALIDATE)
-        return Rows.of(made.arrays())
+    def _recipe(self, dataset: int) -> Any:
+        named = self._config.validation.recipe
+        return load_recipe(named) if named else self._mixture.sources[dataset].recipe
 
-    def run(self, objective: Objective) -> list[dict[str, Any]]:
-        """Return the metrics of each set; every rank gets the same."""
-        lines = []
-        random_accuracy = self._measure(objective, RANDOM)[1]
-        for name in (UNSEEN, WITHOUT_ORACLE):
-            heads, accuracy, by_position = self._measure(objective, name)
-            weights = self._config.loss.vector().tolist()
-            loss = sum(weight * value for weight, value in zip(weights, heads, strict=True))
-            line: dict[str, Any] = {"set": name, "loss": loss}
-            line |= {f"loss_{head}": value for head, value in zip(HEADS, heads, strict=True)}
-            line["accuracy"] = accuracy
+    def _chunks(self, recipes: list[Any]) -> list[Rows]:
+        """Return this rank's sequences of the recipes, as many together as are read at once."""
+        size, chunks = self._config.validation.batch, []
+        for dataset, numbers in self._mine.items():
+            for first in range(0, len(numbers), size):
+                part = numbers[first : first + size]
+                made = [generate(recipes[dataset], int(number), 1, Purpose.VALIDATE).arrays() for number in part]
+                chunks.append(Rows.join([Rows.of(arrays) for arrays in made]))
+        return chunks
+
+    def _seen(self) -> list[Rows]:
+        """Return this rank's share of the run's first sequences, as stored."""
+        size, chunks = self._config.validation.batch, []
+        count = self._config.validation.sequences
+        mine = np.array_split(np.arange(count), self._ranks.count)[self._ranks.rank]
+        for first in range(0, len(mine), size):
+            plan = self._stream.plan(mine[first : first + size])
+            for dataset in np.unique(plan.dataset):
+                numbers = plan.read[plan.dataset == dataset]
+                chunks.append(self._mixture.sources[dataset].gather(numbers, whole_shards=False))
+        return chunks
+
+    def run(self, objective: Objective) -> dict[str, Line]:
+        """Return a line of metrics for each set; every rank gets the same."""
+        if SEEN not in self._sets:
+            self._sets[SEEN] = self._seen()
+        weights = self._config.loss.vector().tolist()
+        random = self._measure(objective, RANDOM)
+        lines = {}
+        for name in (UNSEEN, WITHOUT_ORACLE, SEEN):
+            measured = self._measure(objective, name)
+            loss = sum(weight * value for weight, value in zip(weights, measured.heads, strict=True))
+            line: Line = {"set": name, "loss": loss}
+            line |= {f"loss_{head}": value for head, value in zip(HEADS, measured.heads, strict=True)}
+            line["accuracy"] = measured.accuracy
             if name == WITHOUT_ORACLE:
-                line["accuracy_random_context"] = random_accuracy
-            line["by_position"] = by_position
-            lines.append(line)
+                line["accuracy_random_context"] = random.accuracy
+            lines[name] = line | {"by_position": measured.by_position}
         return lines
 
+    def gauge(self, lines: dict[str, Line]) -> float:
+        """Return what models are chosen by: the policy loss on the unseen set without oracles."""
+        return float(lines[WITHOUT_ORACLE]["loss_policy"])
+
+    def sentence(self, lines: dict[str, Line]) -> str:
+        """Return the lines in words."""
+        unseen, honest, seen = lines[UNSEEN], lines[WITHOUT_ORACLE], lines[SEEN]
+        return (
+            f"  unseen: policy {unseen['loss_policy']:.4f}, accuracy {unseen['accuracy']:.3f}; without oracles: policy "
+            f"{honest['loss_policy']:.4f}, accuracy {honest['accuracy']:.3f}, in random contexts "
+            f"{honest['accuracy_random_context']:.3f}; seen: policy {seen['loss_policy']:.4f}"
+        )
+
     @torch.no_grad()
-    def _measure(self, objective: Objective, name: str) -> tuple[list[float], float, list[dict[str, Any]]]:
-        """Return the mean loss per head, the greedy action's accuracy, and the policy loss by position."""
-        length = self._source.length
-        # rows: four heads' loss sums and counts, correct actions; columns: positions
-        sums = torch.zeros(9, length, dtype=torch.float64)
-        rows = self._sets[name]
-        size, label = self._config.validation.batch, "oracle"
-        passes = math.ceil(len(self._mine) / size)
-        most = math.ceil(math.ceil(self._config.validation.sequences / self._ranks.count) / size)
-        for number in range(most):
+    def _measure(self, objective: Objective, name: str) -> Measured:
+        chunks = self._sets[name]
+        # four heads' loss sums and counts, correct actions, by position
+        sums = torch.zeros(9, self._mixture.length, dtype=torch.float64)
+        for number in range(self._ranks.largest(len(chunks))):
             # every rank passes equally often: a sharded forward is a collective
-            part = slice(number * size, (number + 1) * size) if number < passes else slice(0, 1)
-            if rows is None:
-                rows = self._stand_in()
-            some = rows.pick(part)
-            discount = plain_discount(len(some.observation), self._config.augment.discounts)
-            batch = batch_of(some, discount, self._source.vocabulary, self._source.actions, label)
-            outcome, _ = objective(batch.to(self._ranks.device))
-            if number < passes:
-                sums += _by_position(outcome, batch.targets)
+            own = number < len(chunks)
+            rows = chunks[number] if own else self._stand_in()
+            add = self._pass(objective, rows)
+            if own:
+                sums += add
         self._ranks.sum(sums)
         losses, counts, correct = sums[:4], sums[4:8], sums[8]
         heads = (losses.sum(1) / counts.sum(1).clamp(min=1)).tolist()
-        by_position = [
-            {"from": a, "to": b, "loss_policy": float(losses[0, a:b].sum() / counts[0, a:b].sum().clamp(min=1))}
-            for a, b in self._bins
-        ]
-        return heads, float(correct.sum() / counts[0].sum().clamp(min=1)), by_position
+        accuracy = float(correct.sum() / counts[0].sum().clamp(min=1))
+        return Measured(heads, accuracy, mean_by_position(bin_sums(sums[:8], self._bins), self._bins))
+
+    def _pass(self, objective: Objective, rows: Rows) -> Tensor:
+        """Return sums over sequences by position (9, T), read in segments."""
+        discount = plain_discount(len(rows.action), self._config.augment.discounts)
+        batch = batch_of(rows, discount, self._mixture.vocabulary, self._mixture.actions, "oracle")
+        batch = batch.to(self._ranks.device)
+        length = self._mixture.length
+        piece, state, parts = self._config.segment or length, None, []
+        for first in range(0, length, piece):
+            part = batch.segment(first, min(first + piece, length))
+            outcome, state = objective(part, state)
+            state = detached(state)
+            correct = outcome.correct_BT.sum(dim=0, dtype=torch.float64)[None]
+            parts.append(torch.cat([outcome.by_position(), part.targets.counts_by_position(), correct]).cpu())
+        return torch.cat(parts, dim=1)
 
     def _stand_in(self) -> Rows:
-        """Return a sequence for a rank without any; its numbers are not counted."""
-        made = generate(self._source.recipe, 0, 1, Purpose.VALIDATE)
-        return Rows.of(made.arrays())
-
-
-def _by_position(outcome: Any, targets: Any) -> Tensor:
-    masks = (targets.policy_mask_BT, targets.observation_mask_BT, targets.reward_mask_BT, targets.break_mask_BT)
-    values = [*outcome[:4], *masks, outcome.correct_BT]
-    return torch.stack([value.double().sum(dim=0).cpu() for value in values])
+        """Return a sequence for a rank that has none left; its numbers are not counted."""
+        return Rows.of(generate(self._recipe(0), 0, 1, Purpose.VALIDATE).arrays())

@@ -49,7 +49,7 @@ window = 32
 warmup_steps = 3
 
 [validation]
-every = 15
+every = 20
 sequences = 3
 
 [checkpoint]

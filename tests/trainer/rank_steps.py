@@ -14,8 +14,8 @@ from trainer.loss import LossWeights, Objective, share_of_loss
 from trainer.model import Model, ModelConfig
 from trainer.optim import Optimiser, OptimiserConfig
 from trainer.parallel import process_group, shard, sync_gradients
+from trainer.passes import detached
 from trainer.tokens import Rows, batch_of
-from trainer.trainer import detached
 
 SEQUENCES, LENGTH, VOCABULARY, ACTIONS = 5, 24, 6, 3
 
@@ -42,7 +42,7 @@ def main(out: str, segment: int) -> None:
         # 33 channels inside: rows do not divide evenly over the ranks
         config = ModelConfig(vocabulary=VOCABULARY, actions=ACTIONS, width=16, layers=2, heads=2, inner=33, window=64)
         objective = Objective(Model(config, seed=1))
-        shard(objective, ranks)
+        shard(objective, ranks.mesh)
         optimiser = Optimiser(objective, OptimiserConfig(warmup_steps=0, clip=0.5), 100)
         own = np.array_split(np.arange(SEQUENCES), ranks.count)[ranks.rank]
         saved: dict[str, np.ndarray] = {}

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from common.errors import DataError, UsageError
-from trainer.checkpoint import export_model, load_model, newest
+from trainer.checkpoints import export_model, load_model, newest
 from trainer.config import load
 from trainer.main import main
 
@@ -133,7 +133,7 @@ def test_a_folder_that_is_no_run_is_refused(command: list[str], tmp_path: Path, 
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--recipe", "huge", "--data", "recipe:tiny"], "known recipes are tiny"),
+        (["--recipe", "huge", "--data", "recipe:tiny"], "known recipes are "),
         (["--recipe", "tiny", "--data", "recipe:huge"], "known recipes are"),
         (["--recipe", "tiny", "--data", "recipe:tiny", "--set", "model.wdth=3"], "'model.wdth' does not exist"),
         (["--recipe", "tiny", "--data", "recipe:tiny", "--set", "batch=many"], "'batch'"),
@@ -170,7 +170,7 @@ def test_metrics_have_the_lines_that_others_read(run: Path) -> None:
     assert train[-1]["environment_steps"] == 20 * 6 * 48
     validation = [row for row in rows if row["kind"] == "validation"]
     assert [(row["step"], row["set"]) for row in validation] == [
-        (step, name) for step in (15, 20) for name in ("unseen", "unseen-without-oracle")
+        (20, name) for name in ("unseen", "unseen-without-oracle", "seen")
     ]
     assert all(0 <= row["accuracy"] <= 1 for row in validation)
     assert "accuracy_random_context" in validation[1]

@@ -5,16 +5,18 @@ import pytest
 import torch
 
 from common.agents import behaviour
+from common.dataset.virtual import VirtualDataset
 from common.errors import UsageError
 from common.synthesis.generate import generate, play
 from common.synthesis.recipe import Recipe
 from common.worlds import sample_world
 from common.worlds.batch import WorldBatch
 from trainer.agent import Agent, AgentSettings
+from trainer.data.config import DataConfig
+from trainer.data.source import Source
 from trainer.evaluation.task import Task
 from trainer.loss import Objective, share_of_loss
 from trainer.model import Model, ModelConfig
-from trainer.source import VirtualSource
 from trainer.tokens import Rows, batch_of, tokens_of
 
 K, V, A = 3, 12, 9
@@ -72,7 +74,7 @@ def test_shapes_and_parameters() -> None:
 
 
 def test_the_loss_of_an_observation_is_the_sum_over_its_symbols_and_falls() -> None:
-    source = VirtualSource(macro_recipe())
+    source = Source(VirtualDataset(macro_recipe(), "recipe:macro"), DataConfig())
     assert source.observation_tokens == K
     rows = source.gather(np.array([5, 1, 2, 0]))
     np.testing.assert_array_equal(rows.pick(slice(1, 2)).observation, generate(macro_recipe(), 1, 1).observation)

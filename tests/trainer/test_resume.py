@@ -85,4 +85,6 @@ def test_stopped_damaged_and_resumed_it_sees_what_an_undisturbed_run_sees(recipe
         assert f"resumed at step {done // 10 * 10} of 150" in out, out
     assert numbers(stopped) == numbers(whole)
     assert [line["step"] for line in numbers(whole) if line["kind"] == "train"] == list(range(1, 151))
-    assert len(list((whole / "checkpoints").iterdir())) == 2, "two are kept"
+    kept = {path.name for path in (whole / "checkpoints").iterdir()}
+    best = (whole / "best").read_text().strip()
+    assert kept == {"step-00000140", "step-00000150", best}, "the newest two and the best"

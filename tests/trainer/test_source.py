@@ -7,8 +7,9 @@ import pytest
 
 from common.errors import DataError, UsageError
 from datagen.__main__ import main as datagen
+from trainer.data.config import DataConfig
+from trainer.data.source import open_source
 from trainer.main import main
-from trainer.source import StoredSource, open_source
 
 
 @pytest.fixture
@@ -18,8 +19,10 @@ def dataset(data_recipe: Path, tmp_path: Path) -> Path:
 
 
 def test_stored_and_generated_sequences_are_the_same(dataset: Path, data_recipe: Path) -> None:
-    stored, virtual = open_source(str(dataset), cache_bytes=1, window=2), open_source(f"recipe:{data_recipe}")
-    assert isinstance(stored, StoredSource)
+    stored, virtual = (
+        open_source(str(dataset), config=DataConfig(window_shards=2)),
+        open_source(f"recipe:{data_recipe}"),
+    )
     for name in ("identity", "vocabulary", "actions", "label", "length", "shards", "sequences_per_shard"):
         assert getattr(stored, name) == getattr(virtual, name), name
     numbers = np.array([63, 0, 17, 5, 40, 5, 33])
@@ -28,8 +31,12 @@ def test_stored_and_generated_sequences_are_the_same(dataset: Path, data_recipe:
 
 
 def test_few_shards_stay_in_memory_where_little_is_allowed(dataset: Path) -> None:
-    source = open_source(str(dataset), cache_bytes=1, window=2)
-    assert isinstance(source, StoredSource)
+    source = open_source(str(dataset), config=DataConfig(window_shards=2, cache_megabytes=1))
+    size = sum(array.nbytes for array in source.gather(np.arange(8)) if array is not None)
+    assert size * 8 < 1 << 20, "all shards fit, so all are kept"
+    source.gather(np.arange(64))
+    assert len(source._kept) == 8
+    source = open_source(str(dataset), config=DataConfig.model_construct(window_shards=2, cache_megabytes=0))
     for first in range(0, 64, 8):
         source.gather(np.arange(first, first + 8))
     assert len(source._kept) == 3
@@ -38,7 +45,7 @@ def test_few_shards_stay_in_memory_where_little_is_allowed(dataset: Path) -> Non
 def test_a_missing_shard_is_named(dataset: Path, train_recipe: Path, tmp_path: Path, capsys) -> None:
     next((dataset / "catalog").glob("*000003*")).unlink()
     with pytest.raises(DataError, match="1 of 8 shards not committed: 3;"):
-        open_source(str(dataset))
+        open_source(str(dataset)).check()
     run = tmp_path / "run"
     assert main(["--recipe", str(train_recipe), "--data", str(dataset), "--run", str(run)]) == 1
     assert "not committed: 3" in capsys.readouterr().err and not run.exists()

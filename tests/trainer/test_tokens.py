@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from trainer.augment import AugmentConfig, augment
+from trainer.data.augment import AugmentConfig, augment
 from trainer.tokens import Rows, batch_of
 
 V, A, BREAK = 16, 5, 5

@@ -4,6 +4,7 @@ Everything is a function of (seed, epoch, sequence, episode): neither rank, nor 
 """
 
 import math
+from typing import Literal
 
 import numpy as np
 from pydantic import Field, model_validator
@@ -27,6 +28,8 @@ class AugmentConfig(Settings):
     """Rewards of a sequence are multiplied by exp(U(log low, log high)); the paper's range is unknown, ours .1, 3."""
     discounts: tuple[float, ...] = (0.994,)
     """Wanted discounts, one drawn per sequence; of 0, 0.5, 0.93, 0.994."""
+    label: Literal["oracle", "action"] | None = None
+    """What the policy learns: all optimal actions, or the recorded one; None: as each data recipe says."""
 
     @model_validator(mode="after")
     def _possible(self) -> "AugmentConfig":
