@@ -256,6 +256,15 @@ class Dataset(ABC):
             DataError: It is not committed, or its catalog file is damaged.
         """
 
+    def read_with_catalog(self, first: int, count: int) -> tuple[Rows, pa.Table]:
+        """Return sequences and their catalog rows. Errors as of ``read`` and ``catalog``."""
+        rows = self.read(first, count)
+        parts, per = [], self.sequences_per_shard
+        for shard in range(first // per, -(-(first + count) // per)):
+            begin, end = max(first, shard * per), min(first + count, (shard + 1) * per)
+            parts.append(self.catalog(shard).slice(begin - shard * per, end - begin))
+        return rows, pa.concat_tables(parts).replace_schema_metadata(None)
+
     @abstractmethod
     def digest(self) -> str:
         """Return the digest of all data. Raises ``DataError`` where a shard is not committed."""

@@ -71,6 +71,12 @@ class VirtualDataset(Dataset):
         count = self.sequences_per_shard
         return catalogs.table(*self._generate(shard * count, count))
 
+    def read_with_catalog(self, first: int, count: int) -> tuple[Rows, pa.Table]:
+        """Return sequences and their catalog rows, made once. Errors as of ``read``."""
+        self._check_range(first, count)
+        arrays, rows = self._generate(first, count)
+        return Rows(**arrays), catalogs.table(arrays, rows)
+
     def digest(self) -> str:
         """Return the digest of all data; this generates all of them, a part at a time."""
         total = DataDigest(self.header)

@@ -13,6 +13,7 @@ COMMANDS = {
     "status": "status",
     "verify": "verify",
     "gc": "gc",
+    "describe": "describe",
     "bench": "bench",
 }
 """Name of a command -> its module here, in the order of the help."""
