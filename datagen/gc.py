@@ -5,6 +5,7 @@ staging folders and status files show workers. One that cannot be told from a de
 silent) may still commit its shard: while there are such, objects are left alone until they are old.
 """
 
+import contextlib
 import time
 
 from common.config import Settings
@@ -50,7 +51,7 @@ def collect(url: str, *, dry_run: bool = False, older_than: float = YOUNG, takeo
     dataset = open_stored(url)
     if dry_run:
         return _collect(dataset, True, older_than)
-    with Holding(dataset.store, "gc", takeover=takeover):
+    with contextlib.closing(dataset.store), Holding(dataset.store, "gc", takeover=takeover):
         return _collect(dataset, False, older_than)
 
 
