@@ -78,7 +78,6 @@ class OnPolicy:
         rows = self.play(first, count)
         discount = plain_discount(count, self._config.augment.discounts)
         played = batch_of(rows, discount, self._mixture.vocabulary, self._mixture.actions, "oracle")
-        played = played.to(self._ranks.device)
         return played if count == len(batch.action) else Batch.join([played, batch.pick(slice(count, None))])
 
     def play(self, first: int, count: int) -> Rows:

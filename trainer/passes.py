@@ -25,7 +25,7 @@ class Passes:
     """
 
     def __init__(self, objective: Objective, config: TrainConfig, length: int, device: torch.device) -> None:
-        self._objective, self._length = objective, length
+        self._objective, self._length, self._device = objective, length, device
         piece = config.segment or length
         cuts = [(first, min(first + piece, length)) for first in range(0, length, piece)]
         per_update = config.segments_per_update or len(cuts)
@@ -38,7 +38,7 @@ class Passes:
         """Return how many targets count, per update and head, float64 (U, 4) on the CPU; with a ramp, their weights."""
         by_position = batch.targets.counts_by_position()
         if self._weight_T is not None:
-            by_position = by_position * self._weight_T
+            by_position = by_position * self._weight_T.cpu()
         return torch.stack([by_position[:, cuts[0][0] : cuts[-1][1]].sum(dim=1) for cuts in self._updates]).cpu()
 
     def run(self, batch: Batch, update: int, counts: Tensor, state: Any) -> tuple[Tensor, Tensor, Any]:
@@ -54,23 +54,24 @@ class Passes:
             This rank's share of the mean loss per head (4,), its loss sums and counts by position bin (8, bins), both
             float64 on the CPU, and the state to go on from.
         """
-        cuts, counts = self._updates[update], counts.to(self._weights.device)
-        losses = torch.zeros(len(HEADS), dtype=torch.float64, device=self._weights.device)
-        sums = torch.zeros(len(HEADS), self._length, dtype=torch.float64, device=self._weights.device)
+        cuts, counts = self._updates[update], counts.to(self._device)
+        losses = torch.zeros(len(HEADS), dtype=torch.float64, device=self._device)
+        sums = torch.zeros(len(HEADS), self._length, dtype=torch.float64, device=self._device)
         for first, end in cuts:
             sync_gradients(self._objective, end == cuts[-1][1])
+            # a long sequence's rows go to the device piece by piece
             part = batch if end - first == self._length else batch.segment(first, end)
-            outcome, state = self._objective(part, state)
+            outcome, state = self._objective(part.to(self._device), state)
             weight_T = None if self._weight_T is None else self._weight_T[first:end]
             heads = share_of_loss(outcome, counts, weight_T)
             (heads * self._weights).sum().backward()
             losses += heads.detach()
             sums[:, first:end] = outcome.by_position()
             state = None if end == self._length else detached(state)
-        targets = torch.zeros_like(sums)
+        targets = torch.zeros(sums.shape, dtype=torch.float64)
         first, end = cuts[0][0], cuts[-1][1]
         targets[:, first:end] = batch.segment(first, end).targets.counts_by_position()
-        return losses.cpu(), bin_sums(torch.cat([sums, targets]), self._bins).cpu(), state
+        return losses.cpu(), bin_sums(torch.cat([sums.cpu(), targets]), self._bins), state
 
 
 def detached(state: Any) -> Any:

@@ -21,9 +21,10 @@ from trainer.optim import Optimiser
 from trainer.optim.optimiser import local
 from trainer.parallel import check_ranks, mesh_of, shard
 
-KEPT = 34
-"""Channels' worth of activations that a block keeps for its backward pass, per position and channel of the stream
-(measured on the transformer block; a gated delta block keeps about as many)."""
+KEPT = {"transformer": {"fp32": 64, "bf16": 44}}
+KEPT_BY_OTHERS = {"fp32": 184, "bf16": 169}
+"""Bytes that a block keeps for its backward pass, per position and channel of the stream: measured with
+``torch.autograd.graph.saved_tensors_hooks`` at widths 64 and 256; of the recurrent ones on the gated delta block."""
 
 
 def model_config(config: TrainConfig, mixture: Mixture) -> ModelConfig:
@@ -78,11 +79,11 @@ def memory_of(config: TrainConfig, size: ModelConfig, length: int, ranks: int) -
     parameters, gathered, states = _sharded_bytes(config, size, ranks)
     sequences = -(-config.batch // ranks)
     rows = min(config.segment or length, length) * sequences
-    width = 2 if config.precision == "bf16" else 4
-    inside = rows * size.positions * size.width * KEPT * width
+    kept = KEPT.get(size.backbone, KEPT_BY_OTHERS)[config.precision]
+    inside = rows * size.positions * size.width * kept
     between = rows * size.positions * size.width * 4
     blocks = size.layers * between + inside if config.recompute else size.layers * inside
-    heads = rows * 4 * 3 * (size.observation_tokens * size.vocabulary + size.actions + 4 * size.width)
+    heads = rows * (12 * (size.observation_tokens * size.vocabulary + size.actions) + 32 * size.width)
     state = sum(x.numel() * x.element_size() for part in _state(size) for x in part if isinstance(x, torch.Tensor))
     batch = length * sequences * (8 * (6 + 2 * size.observation_tokens) + 4 * size.actions + 20)
     parts = {

@@ -124,8 +124,8 @@ class Trainer:
         return True
 
     def _ready(self, own: Batch | None) -> Batch | None:
-        """Return the batch on the device, the model's own play in it where it is due."""
-        ready, sample = None if own is None else own.to(self.ranks.device), self._sample
+        """Return the batch, the model's own play in it where it is due."""
+        ready, sample = own, self._sample
         if self.on_policy.due(self.step, sample // self.config.batch):
             self.on_policy.take(self.objective)
             if ready is not None:

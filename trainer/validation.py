@@ -144,12 +144,11 @@ class Validation:
         """Return sums over sequences by position (9, T), read in segments."""
         discount = plain_discount(len(rows.action), self._config.augment.discounts)
         batch = batch_of(rows, discount, self._mixture.vocabulary, self._mixture.actions, "oracle")
-        batch = batch.to(self._ranks.device)
         length = self._mixture.length
         piece, state, parts = self._config.segment or length, None, []
         for first in range(0, length, piece):
             part = batch.segment(first, min(first + piece, length))
-            outcome, state = objective(part, state)
+            outcome, state = objective(part.to(self._ranks.device), state)
             state = detached(state)
             correct = outcome.correct_BT.sum(dim=0, dtype=torch.float64)[None]
             parts.append(torch.cat([outcome.by_position(), part.targets.counts_by_position(), correct]).cpu())
