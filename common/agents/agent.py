@@ -128,14 +128,28 @@ class TabularAgent:
             self.behaviour.code,
             self._parameters,
             self._memory,
-            int(state),
+            (int(state), int(next_state)),
             int(action),
-            np.float32(reward),
-            int(next_state),
+            float(reward),
             end,
             self.n_actions,
         )
         self._step += 1
+
+    @property
+    def q(self) -> np.ndarray:
+        """The action values it has learned, (n_states, n_actions) float64, a copy.
+
+        Those by which it acts: a model-based learner's are of the last episode's end.
+
+        Raises:
+            UsageError: Its kind learns no action values.
+        """
+        learned = self.behaviour.learned(self._parameters, self._memory, self.n_states, self.n_actions)
+        if learned is None:
+            kind = getattr(self.behaviour, "kind", "behaviour")
+            raise UsageError(f"a {kind} learns no action values; those that do are q-learning and model-based")
+        return learned
 
     @property
     def memory(self) -> np.ndarray:
@@ -156,5 +170,7 @@ def _choose(kind, rng, parameters, memory, optimal, state, step, n_actions):
 
 
 @kernel
-def _learn(kind, parameters, memory, state, action, reward, next_state, end, n_actions):
-    kinds.learn(kind, parameters, memory, state, action, reward, next_state, end, n_actions)
+def _learn(kind, parameters, memory, states, action, reward, end, n_actions):
+    state, taken, paid = np.empty(2, np.uint16), np.empty(1, np.uint8), np.empty(1, np.float32)
+    state[0], state[1], taken[0], paid[0] = states[0], states[1], action, reward
+    kinds.learn(kind, parameters, memory, state, taken, paid, 0, 1, end, n_actions)

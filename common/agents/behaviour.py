@@ -5,9 +5,10 @@ A behaviour's file holds its settings and three kernels; ``common.agents.kinds``
 - ``start(rng, parameters, memory, n_states, n_actions, length)`` fills ``memory`` and may finish ``parameters``; a kind
   that asks for it gets the states' symbols, (n_states,), in place of their number;
 - ``choose(rng, parameters, memory, optimal, state, step, n_actions) -> (action, tag)``;
-- ``learn(parameters, memory, state, action, reward, next_state, end, n_actions)`` takes in one step, whoever acted;
-  ``end`` is 0, ``Tag.TERMINATED`` or ``Tag.TRUNCATED``. Learning draws no random numbers, so it may be put off until
-  the behaviour acts again.
+- ``learn(parameters, memory, state, action, reward, first, last, end, n_actions)`` takes in the steps in rows ``first``
+  to ``last`` - 1 of a record, all of one episode, whoever acted; ``state[last]`` is where the last of them led and
+  ``end`` what it did to the episode: 0, ``Tag.TERMINATED`` or ``Tag.TRUNCATED``. Learning draws no random numbers, so
+  it may be put off until the behaviour acts again.
 
 ``parameters`` is ``float64[PARAMETERS]``, drawn per sequence; ``memory`` is ``float64[memory_size(n, a)]``; ``optimal``
 is ``uint64[discount, state]``, bit a set where action a is optimal; ``step`` counts the sequence's steps so far,
@@ -58,6 +59,10 @@ class Behaviour(Settings):
     def memory_size(self, n_states: int, n_actions: int, together: int = 1) -> int:
         """Return how many float64 the behaviour keeps in a world of this size, ``together`` of them if they share."""
         return 0
+
+    def learned(self, parameters: np.ndarray, memory: np.ndarray, n_states: int, n_actions: int) -> np.ndarray | None:
+        """Return a copy of the Q, (n, a) float64, that it acts by; None of one that learns no values."""
+        return None
 
     def table(self) -> np.ndarray:
         """Return the parameters as a table for ``common.draw.draw_reals``, (PARAMETERS, ..) float64."""

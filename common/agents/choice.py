@@ -7,7 +7,7 @@ from common.kernels import kernel
 from common.maths import exp, log
 from common.random import below, uniform
 
-_ONE = np.uint64(1)
+_ONE, u = np.uint64(1), np.uint64
 
 
 @kernel(inline=True)
@@ -42,7 +42,7 @@ def argmax(rng, values, first, n_actions):
     return np.int64(found)
 
 
-@kernel(allocates=False)
+@kernel(inline=True)
 def softmax_action(rng, values, first, room, n_actions, best, sharpness):
     """Return an index with probability proportional to exp(sharpness (values[first + index] - best)).
 
@@ -51,13 +51,21 @@ def softmax_action(rng, values, first, room, n_actions, best, sharpness):
     """
     total = 0.0
     for a in range(n_actions):
-        total += exp(sharpness * (values[first + a] - best))
-        values[room + a] = total
-    point = uniform(rng) * total
+        total += exp(sharpness * (values[u(first + a)] - best))
+        values[u(room + a)] = total
+    return from_running_sum(uniform(rng) * total, values, room, n_actions)
+
+
+@kernel(inline=True)
+def from_running_sum(point, values, first, n_actions):
+    """Return how many of the running sums ``values[first:first + n_actions - 1]`` are ``point`` or less.
+
+    Without a branch: which one is drawn cannot be guessed, and a wrong guess costs 5 ns.
+    """
+    found = 0
     for a in range(n_actions - 1):
-        if point < values[room + a]:
-            return np.int64(a)
-    return np.int64(n_actions - 1)
+        found += 1 if point >= values[u(first + a)] else 0
+    return np.int64(found)
 
 
 @kernel(inline=True)

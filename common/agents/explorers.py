@@ -46,11 +46,11 @@ def choose(kind, rng, parameters, memory, optimal, state, step, n_actions):
 
 
 @kernel(allocates=False)
-def learn(kind, parameters, memory, state, action, reward, next_state, end, n_actions):
-    """Take in one step, whoever acted; ``end`` is 0, ``Tag.TERMINATED`` or ``Tag.TRUNCATED``."""
+def learn(kind, parameters, memory, state, action, reward, first, last, end, n_actions):
+    """Take in the steps of rows ``first`` to ``last`` - 1 of a record, whoever acted; see ``kinds.learn``."""
     if kind == _Q_LEARNING:
-        q_learning.learn(parameters, memory, state, action, reward, next_state, end, n_actions)
+        q_learning.learn(parameters, memory, state, action, reward, first, last, end, n_actions)
     elif kind == _LEAST_TRIED:
-        least_tried.learn(parameters, memory, state, action, reward, next_state, end, n_actions)
+        least_tried.learn(parameters, memory, state, action, reward, first, last, end, n_actions)
     elif kind == _MODEL_BASED:
-        model_based.learn(parameters, memory, state, action, reward, next_state, end, n_actions)
+        model_based.learn(parameters, memory, state, action, reward, first, last, end, n_actions)

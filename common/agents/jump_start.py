@@ -52,6 +52,10 @@ class JumpStart(Behaviour):
         """Steps of the episode, when it began, its h; then the explorer's."""
         return _ROOM + max(1, self.explorer.memory_size(n_states, n_actions))
 
+    def learned(self, parameters: np.ndarray, memory: np.ndarray, n_states: int, n_actions: int) -> np.ndarray | None:
+        """Return a copy of the explorer's Q, (n, a); None where it learns no values."""
+        return self.explorer.learned(parameters[_OWN:], memory[_ROOM:], n_states, n_actions)
+
 
 @kernel(allocates=False)
 def start(rng, parameters, memory, symbol, n_actions, length):
@@ -80,8 +84,8 @@ def choose(rng, parameters, memory, optimal, state, step, n_actions):
 
 
 @kernel(allocates=False)
-def learn(parameters, memory, state, action, reward, next_state, end, n_actions):
+def learn(parameters, memory, state, action, reward, first, last, end, n_actions):
     """Count the episode's steps; let the explorer learn."""
-    memory[_IN_EPISODE] = memory[_IN_EPISODE] + 1.0 if end == 0 else 0.0
+    memory[_IN_EPISODE] = memory[_IN_EPISODE] + (last - first) if end == 0 else 0.0
     kind = np.int64(parameters[_EXPLORER])
-    explorers.learn(kind, parameters[_OWN:], memory[_ROOM:], state, action, reward, next_state, end, n_actions)
+    explorers.learn(kind, parameters[_OWN:], memory[_ROOM:], state, action, reward, first, last, end, n_actions)

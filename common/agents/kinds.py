@@ -39,7 +39,7 @@ AnyBehaviour = Annotated[
 _ADAPTER: TypeAdapter[Any] = TypeAdapter(AnyBehaviour)
 _Q_LEARNING, _ORACLE, _LEAST_TRIED = q_learning.QLearning.code, oracle.Oracle.code, least_tried.LeastTried.code
 _MODEL_BASED, _DISTILLATION = model_based.ModelBased.code, distillation.NoiseDistillation.code
-_JUMP_START = jump_start.JumpStart.code
+_JUMP_START, _SOFTMAX = jump_start.JumpStart.code, softmax.Softmax.code
 
 
 def behaviour(kind: str, **settings: Any) -> Behaviour:
@@ -81,6 +81,10 @@ def choose(kind, rng, parameters, memory, optimal, state, step, n_actions):
         return oracle.choose(rng, parameters, memory, optimal, state, step, n_actions)
     if kind == _MODEL_BASED:
         return model_based.choose(rng, parameters, memory, optimal, state, step, n_actions)
+    if kind == _Q_LEARNING:
+        return q_learning.choose(rng, parameters, memory, optimal, state, step, n_actions)
+    if kind == _SOFTMAX:
+        return softmax.choose(rng, parameters, memory, optimal, state, step, n_actions)
     if kind == _DISTILLATION:
         return distillation.choose(rng, parameters, memory, optimal, state, step, n_actions)
     if kind == _JUMP_START:
@@ -95,13 +99,23 @@ def learns(kind):
 
 
 @kernel(inline=True)
-def learn(kind, parameters, memory, state, action, reward, next_state, end, n_actions):
-    """Take in one step, whoever acted; ``end`` is 0, ``Tag.TERMINATED`` or ``Tag.TRUNCATED``."""
+def learns_at_ends(kind):
+    """Return whether what a kind of behaviour learns shows only once an episode has ended."""
+    return kind == _MODEL_BASED
+
+
+@kernel(inline=True)
+def learn(kind, parameters, memory, state, action, reward, first, last, end, n_actions):
+    """Take in steps of one episode, whoever acted: rows ``first`` to ``last`` - 1 of a record.
+
+    ``state[last]`` is where the last of them led; ``end`` is what it did to the episode: 0, ``Tag.TERMINATED`` or
+    ``Tag.TRUNCATED``. Actions are the world's own.
+    """
     if kind == _Q_LEARNING:
-        q_learning.learn(parameters, memory, state, action, reward, next_state, end, n_actions)
+        q_learning.learn(parameters, memory, state, action, reward, first, last, end, n_actions)
     elif kind == _MODEL_BASED:
-        model_based.learn(parameters, memory, state, action, reward, next_state, end, n_actions)
+        model_based.learn(parameters, memory, state, action, reward, first, last, end, n_actions)
     elif kind == _LEAST_TRIED:
-        least_tried.learn(parameters, memory, state, action, reward, next_state, end, n_actions)
+        least_tried.learn(parameters, memory, state, action, reward, first, last, end, n_actions)
     elif kind == _JUMP_START:
-        jump_start.learn(parameters, memory, state, action, reward, next_state, end, n_actions)
+        jump_start.learn(parameters, memory, state, action, reward, first, last, end, n_actions)

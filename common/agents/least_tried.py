@@ -3,6 +3,8 @@
 
 from typing import ClassVar, Literal
 
+import numpy as np
+
 from common.agents.behaviour import Behaviour
 from common.agents.choice import argmax
 from common.dataset.schema import Tag
@@ -34,7 +36,8 @@ def choose(rng, parameters, memory, optimal, state, step, n_actions):
     return argmax(rng, memory, state * n_actions, n_actions), _RANDOM
 
 
-@kernel(inline=True)
-def learn(parameters, memory, state, action, reward, next_state, end, n_actions):
-    """Count a visit."""
-    memory[state * n_actions + action] -= 1.0
+@kernel(allocates=False)
+def learn(parameters, memory, state, action, reward, first, last, end, n_actions):
+    """Count the visits of rows ``first`` to ``last`` - 1."""
+    for t in range(first, last):
+        memory[np.int64(state[t]) * n_actions + np.int64(action[t])] -= 1.0

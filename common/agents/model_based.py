@@ -14,6 +14,7 @@ from common.draw import NonNegative, Range, Real, Share
 from common.kernels import kernel
 from common.random import below, between, exponential, uniform
 
+u = np.uint64
 _MODEL_BASED, _RANDOM, _TERMINATED = int(Tag.MODEL_BASED), int(Tag.RANDOM), int(Tag.TERMINATED)
 _OPTIMISM, _GAMMA, _NOISE, _DECAY, _FLOOR, _PRESET, _ORACLE, _SHARE, _GROWTH, _CEILING, _PLACE = range(11)
 
@@ -51,6 +52,10 @@ class ModelBased(Behaviour):
     def memory_size(self, n_states: int, n_actions: int, together: int = 1) -> int:
         """A model, with a value function for each behaviour that shares it."""
         return model.memory_size(n_states, n_actions, together)
+
+    def learned(self, parameters: np.ndarray, memory: np.ndarray, n_states: int, n_actions: int) -> np.ndarray:
+        """Return a copy of Q, (n, a), as of the last episode's end."""
+        return model.learned(memory, int(parameters[_PLACE]), n_actions)[1]
 
 
 class ModelBasedToOracle(Behaviour):
@@ -95,6 +100,10 @@ class ModelBasedToOracle(Behaviour):
         """A model, with a value function for each behaviour that shares it."""
         return model.memory_size(n_states, n_actions, together)
 
+    def learned(self, parameters: np.ndarray, memory: np.ndarray, n_states: int, n_actions: int) -> np.ndarray:
+        """Return a copy of Q, (n, a), as of the last episode's end."""
+        return model.learned(memory, int(parameters[_PLACE]), n_actions)[1]
+
 
 @kernel(allocates=False)
 def start(rng, parameters, memory, symbol, n_actions, length):
@@ -128,24 +137,22 @@ def choose(rng, parameters, memory, optimal, state, step, n_actions):
     return _optimistic(rng, parameters, memory, state, n_actions), _MODEL_BASED
 
 
-@kernel(allocates=False)
-def _optimistic(rng, parameters, memory, state, n_actions):
-    scale = parameters[_OPTIMISM] * model.spread(memory)
-    q = model.action_values(memory, np.int64(parameters[_PLACE])) + state * n_actions
-    root = model.roots(memory, n_actions) + state * n_actions
-    best, found = -np.inf, np.int64(0)
-    for a in range(n_actions):
-        value = memory[q + a] + scale * memory[root + a] * uniform(rng)
-        if value > best:
-            best, found = value, np.int64(a)
-    return found
-
-
 @kernel(inline=True)
-def learn(parameters, memory, state, action, reward, next_state, end, n_actions):
-    """Take one step into the model; at an episode's end learn from it."""
-    model.count(memory, state, action, np.float64(reward), next_state, n_actions)
+def _optimistic(rng, parameters, memory, state, n_actions):
+    scale, first = parameters[_OPTIMISM] * model.spread(memory), state * n_actions
+    q = model.action_values(memory, np.int64(parameters[_PLACE]), n_actions) + model.STRIDE * first
+    root = model.roots(memory) + model.ROOT_STRIDE * first
+    best, found = -np.inf, 0
+    for a in range(n_actions):
+        value = memory[u(q + model.STRIDE * a)] + scale * memory[u(root + model.ROOT_STRIDE * a)] * uniform(rng)
+        found = a if value > best else found
+        best = max(best, value)
+    return np.int64(found)
+
+
+@kernel(allocates=False)
+def learn(parameters, memory, state, action, reward, first, last, end, n_actions):
+    """Take the steps of rows ``first`` to ``last`` - 1 into the model; at an episode's end learn from it."""
+    model.replay(memory, state, action, reward, first, last, n_actions)
     if end != 0:
-        if end == _TERMINATED:
-            model.forget_terminal(memory, next_state, n_actions)
-        model.sweep(memory, n_actions)
+        model.end_episode(memory, np.int64(state[last]), end == _TERMINATED, n_actions)

@@ -13,6 +13,7 @@ from common.kernels import kernel
 from common.maths import square_root
 from common.random import below, between, exponential, uniform
 
+u = np.uint64
 _Q_LEARNING, _RANDOM, _TERMINATED = int(Tag.Q_LEARNING), int(Tag.RANDOM), int(Tag.TERMINATED)
 _ALPHA, _GAMMA, _EPSILON, _DECAY, _FLOOR, _BONUS, _INITIAL, _SCALE, _TEMPERATURE, _GREEDY, _PRESET, _SIZE = range(12)
 
@@ -60,8 +61,12 @@ class QLearning(Behaviour):
         )
 
     def memory_size(self, n_states: int, n_actions: int, together: int = 1) -> int:
-        """Q (n, a), visits (n, a), visits (n), and room to work in (2 a)."""
-        return 2 * n_states * n_actions + n_states + 2 * n_actions
+        """Q (n, a), visits (n, a), visits (n), max Q (n), and room to work in (2 a)."""
+        return 2 * n_states * n_actions + 2 * n_states + 2 * n_actions
+
+    def learned(self, parameters: np.ndarray, memory: np.ndarray, n_states: int, n_actions: int) -> np.ndarray:
+        """Return a copy of Q, (n, a)."""
+        return memory[: n_states * n_actions].reshape(n_states, n_actions).copy()
 
 
 @kernel(allocates=False)
@@ -84,6 +89,8 @@ def start(rng, parameters, memory, n_states, n_actions, length):
         memory[i] = parameters[_INITIAL]
     for i in range(size, 2 * size + n_states):
         memory[i] = 1.0
+    for i in range(2 * size + n_states, 2 * size + 2 * n_states):
+        memory[i] = parameters[_INITIAL]
 
 
 @kernel(inline=True)
@@ -99,42 +106,60 @@ def choose(rng, parameters, memory, optimal, state, step, n_actions):
             memory[first + a] = memory[q + a] + parameters[_BONUS] / square_root(memory[visits + a])
     if parameters[_GREEDY] > 0.0:
         return argmax(rng, memory, first, n_actions), _Q_LEARNING
+    if n_actions == 5:
+        return _softmax(rng, parameters, memory, first, state, 5), _Q_LEARNING
     return _softmax(rng, parameters, memory, first, state, n_actions), _Q_LEARNING
 
 
-@kernel(allocates=False)
+@kernel(inline=True)
 def _softmax(rng, parameters, memory, first, state, n_actions):
-    mean, square, best = 0.0, 0.0, -np.inf
+    best = memory[u(first)]
+    for a in range(1, n_actions):
+        best = max(best, memory[u(first + a)])
+    total, squares = 0.0, 0.0
     for a in range(n_actions):
-        mean += memory[first + a]
-        best = max(best, memory[first + a])
-    mean /= n_actions
-    for a in range(n_actions):
-        square += (memory[first + a] - mean) * (memory[first + a] - mean)
-    spread = max(square_root(square / n_actions), 0.01) * max(parameters[_TEMPERATURE], 1e-6)
-    sharpness, visits_of_states = 1.0, 2 * np.int64(parameters[_SIZE])
+        below_best = memory[u(first + a)] - best
+        total += below_best
+        squares += below_best * below_best
+    variance = max(squares - total * total / n_actions, 0.0) / n_actions
+    spread = max(square_root(variance), 0.01) * max(parameters[_TEMPERATURE], 1e-6)
+    sharpness = 1.0
     if parameters[_SCALE] < np.inf:
-        visits = memory[visits_of_states + state]
+        visits = memory[u(2 * np.int64(parameters[_SIZE]) + state)]
         sharpness = min((parameters[_SCALE] + visits) / (parameters[_SCALE] + 1.0), 10.0)
     room = memory.shape[0] - 2 * n_actions
     return softmax_action(rng, memory, first, room, n_actions, best, sharpness / spread)
 
 
 @kernel(inline=True)
-def learn(parameters, memory, state, action, reward, next_state, end, n_actions):
-    """Update Q and visits by one step."""
-    size = np.int64(parameters[_SIZE])
-    cell = state * n_actions + action
-    visits = memory[size + cell]
-    target = reward
-    if end != _TERMINATED:
-        best = memory[next_state * n_actions]
-        for a in range(1, n_actions):
-            best = max(best, memory[next_state * n_actions + a])
-        target += parameters[_GAMMA] * best
-    rate = parameters[_ALPHA]
-    if parameters[_SCALE] < np.inf:
-        rate *= square_root(max((parameters[_SCALE] + 1.0) / (parameters[_SCALE] + visits), 0.001))
-    memory[cell] += rate * (target - memory[cell])
-    memory[size + cell] += 1.0
-    memory[2 * size + state] += 1.0
+def learn(parameters, memory, state, action, reward, first, last, end, n_actions):
+    """Update Q and visits by the steps of rows ``first`` to ``last`` - 1."""
+    if n_actions == 5:  # the paper's: with a number known to the compiler the loops over actions vanish
+        _update(parameters, memory, state, action, reward, first, last, end, 5)
+    else:
+        _update(parameters, memory, state, action, reward, first, last, end, n_actions)
+
+
+@kernel(inline=True)
+def _update(parameters, memory, state, action, reward, first, last, end, n_actions):
+    """Update step by step; the sum is ordered so that a step waits for no more of the one before than its max Q."""
+    size, gamma, alpha, scale = np.int64(parameters[_SIZE]), parameters[_GAMMA], parameters[_ALPHA], parameters[_SCALE]
+    now, best = np.int64(state[u(first)]), 2 * size + size // n_actions
+    for t in range(first, last):
+        following, taken = np.int64(state[u(t + 1)]), np.int64(action[u(t)])
+        cell = now * n_actions + taken
+        rate, visits = alpha, memory[u(size + cell)]
+        if scale < np.inf:
+            rate *= square_root(max((scale + 1.0) / (scale + visits), 0.001))
+        others = -np.inf
+        for a in range(n_actions):
+            others = max(others, -np.inf if a == taken else memory[u(now * n_actions + a)])
+        ahead = rate * gamma if t + 1 < last or end != _TERMINATED else 0.0
+        value = (memory[u(cell)] + rate * (np.float64(reward[u(t)]) - memory[u(cell)])) + ahead * memory[
+            u(best + following)
+        ]
+        memory[u(cell)] = value
+        memory[u(best + now)] = max(others, value)
+        memory[u(size + cell)] = visits + 1.0
+        memory[u(2 * size + now)] += 1.0
+        now = following

@@ -77,10 +77,9 @@ def record(
     values = reference(arrays, world.probability, world.start_probabilities, n_actions, limit, _DISCOUNTS, optimal)
     folding = preimages(action_map, n_actions)
     write_labels(optimal, world.terminal, world.symbol, folding[0], folding[1], out.oracle[place])
-    reward = out.reward[place]
-    rows = (out.observation[place].reshape(-1), out.action[place], reward, out.tag[place], out.state[place])
+    rows = (out.observation[place].reshape(-1), out.action[place], out.reward[place], out.tag[place], out.state[place])
     begun = np.empty((length, 2), dtype=np.int32)
-    episodes, changes = roll_out(
+    episodes, changes, total = roll_out(
         np.array(seeds, dtype=np.uint64).reshape(-1, 1),
         arrays if world.atoms is None else world.atoms.arrays(),
         limit,
@@ -104,7 +103,7 @@ def record(
         "behaviours": [(row, mixture.kinds[index]) for row, index in begun[:changes].tolist()],
         "action_map": action_map.tolist(),
         "episodes": episodes,
-        "return": float(reward.sum(dtype=np.float64)),
+        "return": total,
         "oracle_value": values[0],
         "random_value": values[1],
         "rejections": dict(world.rejections),

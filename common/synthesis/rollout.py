@@ -1,6 +1,8 @@
 """One whole sequence in one kernel: a world and a mixture of behaviours in, rows as the dataset stores them out."""
 # mypy: disable-error-code="no-untyped-def"
 
+import numpy as np
+
 from common.agents import kinds
 from common.dataset.schema import Tag
 from common.draw import draw_reals
@@ -10,6 +12,7 @@ from common.synthesis.action_map import unfold
 from common.worlds.emission import emit
 from common.worlds.step import reset, take
 
+u = np.uint64
 _TERMINATED, _TRUNCATED = int(Tag.TERMINATED), int(Tag.TRUNCATED)
 BREAK = 255
 """Marks a break row in ``taken``, where actions are the world's own."""
@@ -19,7 +22,7 @@ WORLD, ACT, FOLD, MIX = range(4)
 
 @kernel(allocates=False)
 def roll_out(rngs, world, limit, interface, folding, optimal, mixture, work, rows, begun):
-    """Fill one sequence's rows; return (episodes ended, behaviours begun).
+    """Fill one sequence's rows; return (episodes ended, behaviours begun, sum of rewards as stored).
 
     Args:
         rngs: (4, 1) uint64, generator states by ``WORLD``, ``ACT``, ``FOLD``, ``MIX``.
@@ -45,50 +48,54 @@ def roll_out(rngs, world, limit, interface, folding, optimal, mixture, work, row
     all_parameters, all_memory, memory_start, places, learned = work
     length, n_actions, n_states = state.shape[0], id_start.shape[0] - 1, terminal.shape[0]
     learned[:] = -1
-    row, steps, in_episode, episodes, changes, slot, kind = 0, 0, 0, 0, 0, -1, -1
-    place, parameters, memory = 0, all_parameters[0], all_memory[:0]
-    now = reset(world_rng, start_states, start_cumulative)
-    if hidden > 0:
-        emit(world_rng, now, n_states, hidden, emit_row, emitted, emit_cumulative, observation, 0)
-    while row < length:
-        if slot < 0 or (in_episode == 0 and switch > 0.0 and uniform(mix_rng) < switch):
+    row, steps, episodes, changes, slot, kind, total = 0, 0, 0, 0, -1, -1, 0.0
+    place, parameters, memory, at_once = 0, all_parameters[0], all_memory[:0], False
+    while row < length:  # an episode
+        if slot < 0 or (switch > 0.0 and uniform(mix_rng) < switch):
             drawn = choose(mix_rng, weights)
             if drawn != slot:
                 slot, begun[changes, 0], begun[changes, 1] = drawn, row, drawn
                 changes += 1
                 kind, parameters = codes[slot], all_parameters[slot]
-                place = places[slot]
+                place, at_once = places[slot], kinds.learns(kind) and not kinds.learns_at_ends(kind)
                 memory = all_memory[memory_start[place] : memory_start[place + 1]]
                 if learned[place] < 0:
                     learned[place] = 0
                     _start(act_rng, place, places, codes, tables, all_parameters, memory, symbol, n_actions, length)
-        state[row] = now
         if kinds.learns(kind):
             _catch_up(kind, parameters, memory, learned[place], row, state, taken, reward, tag, n_actions)
-            learned[place] = row
-        chosen, why = kinds.choose(kind, act_rng, parameters, memory, optimal, now, steps, n_actions)
-        now, paid = take(
-            world_rng, now, chosen, n_atoms, tokens, row_start, successor, cumulative, mean, noise, terminal
-        )
-        if hidden == 0:
-            observation[row] = symbol[state[row]]
-        action[row] = unfold(fold_rng, id_start, ids, chosen)
-        reward[row], tag[row], taken[row] = paid, why, chosen
-        row, steps, in_episode = row + 1, steps + 1, in_episode + 1
-        if hidden > 0 and row < length:
+        first, over = row, False
+        now = reset(world_rng, start_states, start_cumulative)
+        if hidden > 0:
             emit(world_rng, now, n_states, hidden, emit_row, emitted, emit_cumulative, observation, row * hidden)
-        if terminal[now] or in_episode >= limit:
-            in_episode = 0
-            if row < length:
-                if hidden == 0:
-                    observation[row] = symbol[now]
-                action[row], reward[row] = ids.shape[0], 0.0
-                state[row], taken[row], tag[row] = now, BREAK, _TERMINATED if terminal[now] else _TRUNCATED
-                row, episodes = row + 1, episodes + 1
-            now = reset(world_rng, start_states, start_cumulative)
-            if hidden > 0 and row < length:
+        while row < length and not over:
+            state[u(row)] = now
+            chosen, why = kinds.choose(kind, act_rng, parameters, memory, optimal, now, steps, n_actions)
+            if hidden == 0:
+                observation[u(row)] = symbol[u(now)]
+            now, paid = take(
+                world_rng, now, chosen, n_atoms, tokens, row_start, successor, cumulative, mean, noise, terminal
+            )
+            action[u(row)] = unfold(fold_rng, id_start, ids, chosen)
+            reward[u(row)], tag[u(row)], taken[u(row)] = paid, why, chosen
+            row, steps, total = row + 1, steps + 1, total + np.float64(np.float32(paid))
+            over = terminal[u(now)] or row - first >= limit
+            if row == length:
+                break
+            state[u(row)] = now
+            if hidden > 0:
                 emit(world_rng, now, n_states, hidden, emit_row, emitted, emit_cumulative, observation, row * hidden)
-    return episodes, changes
+            if at_once:
+                end = (_TERMINATED if terminal[now] else _TRUNCATED) if over else 0
+                kinds.learn(kind, parameters, memory, state, taken, reward, row - 1, row, end, n_actions)
+        if over and row < length:
+            if hidden == 0:
+                observation[row] = symbol[now]
+            action[row], reward[row], taken[row] = ids.shape[0], 0.0, BREAK
+            tag[row] = _TERMINATED if terminal[now] else _TRUNCATED
+            row, episodes = row + 1, episodes + 1
+        learned[place] = row if at_once else first
+    return episodes, changes, total
 
 
 @kernel(allocates=False)
@@ -103,8 +110,8 @@ def _start(rng, place, places, codes, tables, parameters, memory, symbol, n_acti
 
 @kernel(inline=True)
 def _catch_up(kind, parameters, memory, first, row, state, taken, reward, tag, n_actions):
-    """Learn from the steps in rows ``first`` to ``row``, whoever acted."""
+    """Learn from the episodes in rows ``first`` to ``row``, whoever acted."""
     for t in range(first, row):
-        if taken[t] != BREAK:
-            end = tag[t + 1] if t + 1 < row and taken[t + 1] == BREAK else 0
-            kinds.learn(kind, parameters, memory, state[t], taken[t], reward[t], state[t + 1], end, n_actions)
+        if taken[u(t)] == BREAK:
+            kinds.learn(kind, parameters, memory, state, taken, reward, first, t, np.int64(tag[t]), n_actions)
+            first = t + 1

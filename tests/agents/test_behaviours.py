@@ -154,25 +154,38 @@ def test_least_tried_covers_the_actions_evenly(world):
 
 def test_a_fixed_softmax_policy_stays_as_drawn():
     agent = TabularAgent(behaviour("softmax", scale=1.5), 2, 4, seed=8)
-    policy = agent.memory.reshape(2, 4)
+    policy = np.diff(agent.memory.reshape(2, 4), axis=1, prepend=0.0)
     np.testing.assert_allclose(policy.sum(axis=1), 1.0)
     drawn = np.bincount([agent.act(1) for _ in range(20_000)], minlength=4) / 20_000
     np.testing.assert_allclose(drawn, policy[1], atol=0.015)
 
 
-def test_a_drifting_policy_is_multiplied_by_one_matrix_every_step():
-    n, a = 3, 4
-    agent = TabularAgent(behaviour("softmax", scale=1.0, drift=0.03), n, a, seed=2)
-    start = agent.memory[: n * a].reshape(n, a)
-    matrix = agent.memory[n * a + n : n * a + n + a * a].reshape(a, a)
+@pytest.mark.parametrize(("length", "levels"), [(10, 1), (300, 3), (10_000, 4)])
+def test_a_drifting_policy_is_multiplied_by_one_matrix_every_step(length, levels):
+    """Its matrix's powers are what they should be, and actions of a step come as often as the product says."""
+    n, a, draws = 3, 4, 20_000
+    agent = TabularAgent(behaviour("softmax", scale=1.0, drift=0.03), n, a, seed=2, length=length)
+    policy = np.diff(agent.memory[: n * a].reshape(n, a), axis=1, prepend=0.0)
+    sums = agent.memory[n * a :].reshape(-1, 16, a, a)[:levels, :15]
+    powers = np.diff(sums, axis=3, prepend=0.0)
+    for i in range(a):  # a row begins with its own action
+        powers[:, :, i] = np.roll(powers[:, :, i], i, axis=-1)
+    matrix = powers[0, 0]
     np.testing.assert_allclose(matrix.sum(axis=1), 1.0)
     assert 0.005 < np.abs(matrix - np.eye(a)).max() < 0.2
-    for step in range(1, 200):
-        agent.observe(0, 0, 0.0, 1, False)  # every step counts, whoever acts
-        if step in (1, 7, 64, 199):
-            agent.act(1)
-            expected = start[1] @ np.linalg.matrix_power(matrix, step)
-            np.testing.assert_allclose(agent.memory[a : 2 * a], expected, rtol=1e-10)
+    for level in range(levels):
+        for k in range(15):
+            expected = np.linalg.matrix_power(matrix, (k + 1) * 16**level)
+            np.testing.assert_allclose(powers[level, k], expected, rtol=1e-9, atol=1e-14)
+    step = 0
+    for until in (7, 40, 75):  # beyond its length too
+        for _ in range(until - step):
+            agent.observe(0, 0, 0.0, 1, False)  # every step counts, whoever acts
+        step = until
+        drawn = np.bincount([agent.act(1) for _ in range(draws)], minlength=a) / draws
+        expected = policy[1] @ np.linalg.matrix_power(matrix, step)
+        np.testing.assert_allclose(drawn, expected, atol=0.016)
+        assert np.abs(expected - policy[1]).max() > 0.03
 
 
 def test_ties_are_drawn_uniformly():

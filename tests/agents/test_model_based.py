@@ -53,15 +53,14 @@ def transitions(sequences, actions, place=0):
             )
 
 
-def learned(memory, parameters, n, a):
-    """Return (V, Q, spread, 1 / sqrt(visits)) of a model, as of its last sweep."""
-    place, root = int(parameters[_PLACE]), int(model.roots(memory, a))
-    v, q = memory[place + 2 : place + 2 + n], memory[place + 2 + n : place + 2 + n + n * a].reshape(n, a)
-    return v, q, memory[3], memory[root : root + n * a].reshape(n, a)
+def learned(agent):
+    """Return (V, Q, 1 / sqrt(visits), spread) of a model, as of its last sweep."""
+    return *model.learned(agent.memory, int(agent._parameters[_PLACE]), agent.n_actions), agent.memory[3]
 
 
 def assert_alike(agent, plain):
-    v, q, spread, root = learned(agent.memory, agent._parameters, agent.n_states, agent.n_actions)
+    v, q, root, spread = learned(agent)
+    np.testing.assert_array_equal(agent.q, q)
     np.testing.assert_allclose(v, plain.v, rtol=1e-8, atol=1e-8)
     np.testing.assert_allclose(q, plain.q, rtol=1e-8, atol=1e-8)
     np.testing.assert_allclose(root, plain.root, rtol=1e-12)
@@ -120,7 +119,7 @@ def test_actions_are_the_largest_of_value_and_a_random_part_of_the_bonus(world):
     agent = TabularAgent(behaviour("model-based", optimism=0.05, gamma=0.9), world.n_states, world.n_actions, seed=5)
     for step in transitions(data, world.n_actions):
         agent.observe(*step)
-    _, q, spread, root = learned(agent.memory, agent._parameters, world.n_states, world.n_actions)
+    _, q, root, spread = learned(agent)
     rng, actions = generator(5), []
     for s in range(400):
         bonus = 0.05 / (1 - 0.9) * spread * root[s % 8] * [uniform(rng) for _ in range(3)]
@@ -140,7 +139,7 @@ def test_the_preset_draws_its_coin_per_sequence():
     gammas, optimism, noise = [], [], []
     for seed in range(300):
         agent = TabularAgent(behaviour("model-based", preset="anymdp"), 8, 3, seed=seed)
-        gammas.append(agent.memory[int(agent._parameters[_PLACE])])
+        gammas.append(agent._parameters[1])
         optimism.append(agent._parameters[_OPTIMISM] * (1 - gammas[-1]))
         noise.append(agent._parameters[2])
     gammas, optimism, noise = np.array(gammas), np.array(optimism), np.array(noise)

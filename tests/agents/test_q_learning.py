@@ -57,6 +57,7 @@ def test_the_kernel_learns_what_a_plain_learner_learns(world, settings):
     assert kinds == {(False, False), (True, False), (False, True)}
     size = world.n_states * world.n_actions
     np.testing.assert_allclose(agent.memory[:size], np.ravel(plain.q), rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(agent.q, plain.q, rtol=1e-12, atol=1e-12)
     np.testing.assert_array_equal(agent.memory[size : 2 * size], np.ravel(plain.visits))
 
 
