@@ -44,6 +44,11 @@ _COLUMNS: dict[str, pa.DataType] = {
 }
 
 
+def columns() -> list[str]:
+    """Return the names of a catalog row's columns, the digests aside. Null where something is not known (imports)."""
+    return list(_COLUMNS)
+
+
 class StoredObject(Settings):
     """One object of a shard as stored."""
 

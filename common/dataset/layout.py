@@ -62,7 +62,7 @@ class Layout(Settings):
     def arrays(self) -> dict[str, ArraySpec]:
         """Return every array by name, in the order of ``schema.array_types``."""
         rows, length = self.sequences_per_shard, self.length
-        together = _largest_divisor(rows, max(1, CHUNK_STEPS // length)) if length <= LONGEST_CHUNK else 1
+        together = largest_divisor(rows, max(1, CHUNK_STEPS // length)) if length <= LONGEST_CHUNK else 1
         width = length if length <= LONGEST_CHUNK else LONGEST_CHUNK
         padded = -(-length // width) * width
         labels: tuple[int, ...] = (len(self.discounts), self.vocabulary)
@@ -101,5 +101,6 @@ class Layout(Settings):
         return total
 
 
-def _largest_divisor(number: int, limit: int) -> int:
+def largest_divisor(number: int, limit: int) -> int:
+    """Return the largest divisor of ``number`` that is at most ``limit``."""
     return next(d for d in range(min(number, limit), 0, -1) if number % d == 0)

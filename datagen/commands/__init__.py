@@ -14,6 +14,8 @@ COMMANDS = {
     "verify": "verify",
     "gc": "gc",
     "describe": "describe",
+    "export": "export",
+    "import": "importing",
     "bench": "bench",
 }
 """Name of a command -> its module here, in the order of the help."""
