@@ -4,6 +4,7 @@ import argparse
 import shlex
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from trainer.evaluation.options import Asked, asked, parser
 from trainer.evaluation.prepared import Prepared
 from trainer.evaluation.report import files, table
 from trainer.evaluation.run import evaluate, prepare
-from trainer.evaluation.subject import Subject, subject
+from trainer.evaluation.subject import subject
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -44,13 +45,15 @@ def _command(options: argparse.Namespace) -> int:
         "suites": {},
         "skipped": skipped,
     }
-    pictures = _evaluate(agent, who, prepared, results, wanted)
-    written = files.write_report(results, wanted.out)
+    beside = _evaluate(agent, prepared, results, wanted)
+    written = files.write_report(results, beside, wanted.out)
     if options.json:
         cli.print_json(results)
     else:
         table.print_tables(results)
-        print("\n".join(f"wrote {path}" for path in (*written, *pictures)))
+        print(
+            "\n".join(f"wrote {path}" for path in (*written, *(p for kinds in beside.values() for p in kinds.values())))
+        )
     return _gate(results) if options.gate else 0
 
 
@@ -74,14 +77,14 @@ def _prepare(agent: Agent, wanted: Asked, steps: int) -> tuple[list[Prepared], d
 
 
 def _evaluate(
-    agent: Agent, who: Subject, prepared: list[Prepared], results: dict[str, Any], wanted: Asked
-) -> list[Any]:
-    """Evaluate suite after suite; results.json is whole after each of them. Return the files written beside it."""
-    written = []
+    agent: Agent, prepared: list[Prepared], results: dict[str, Any], wanted: Asked
+) -> dict[str, dict[str, Path]]:
+    """Evaluate suite after suite; results.json is whole after each of them. Return the files beside it by suite."""
+    written = {}
     for on in prepared:
         outcome = evaluate(agent, on, say=_say)
         results["suites"][on.suite.name] = outcome.entry
-        written += files.write_suite(on, outcome, wanted.out)
+        written[on.suite.name] = files.write_suite(on, outcome, wanted.out)
         files.write_json(results, wanted.out / files.RESULTS)
     return written
 

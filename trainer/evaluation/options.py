@@ -12,6 +12,7 @@ from trainer.agent import AgentSettings
 from trainer.evaluation import gate
 from trainer.evaluation.protocol import PRESETS, Protocol, preset
 from trainer.evaluation.suites import GROUPS, SUITES, Suite, named
+from trainer.evaluation.suites.environment import environment_suite
 
 WORLDS = 256
 
@@ -24,6 +25,7 @@ def parser() -> argparse.ArgumentParser:
         [
             "python -m trainer.evaluation --run runs/tiny --suite small --suite frozenlake --out runs/tiny/evaluation",
             "python -m trainer.evaluation --agent model.safetensors --suite anymdp-16 --steps 1024 --out evaluation",
+            "python -m trainer.evaluation --run runs/tiny --env CartPole-v1 --bins 1,1,4,4 --out cartpole",
             "python -m trainer.evaluation --run runs/large --suite paper --protocol paper --steps 12000 --out table1",
         ],
     )
@@ -43,6 +45,10 @@ def parser() -> argparse.ArgumentParser:
 def _add_worlds(group: Any) -> None:
     names = f"{', '.join(SUITES)}; or a group: {', '.join(GROUPS)}"
     group.add_argument("--suite", action="append", default=[], metavar="NAME", help=names)
+    group.add_argument("--env", action="append", default=[], metavar="ID", help="any Gymnasium environment")
+    group.add_argument("--bins", help="of continuous observations of --env: one number or one for each, as 12,5 (6)")
+    group.add_argument("--levels", type=int, help="values of a continuous action of --env (5)")
+    group.add_argument("--oracle-return", type=float, help="what scores of --env count as 1, per episode")
     group.add_argument("--worlds", type=int, help=f"worlds of each suite ({WORLDS}, with --gate {gate.WORLDS})")
     group.add_argument("--steps", type=int, help="environment steps in each world (the context it was trained at)")
     group.add_argument("--seed", type=int, default=0, help="of worlds, labels and transitions (0)")
@@ -80,9 +86,9 @@ def asked(options: argparse.Namespace) -> Asked:
     Raises:
         UsageError: A name is unknown or a value out of range.
     """
-    suites = named(options.suite)
+    suites = named(options.suite) + _environments(options)
     if not suites:
-        raise UsageError("say what to evaluate on: --suite NAME (--help lists them)")
+        raise UsageError("say what to evaluate on: --suite NAME (--help lists them) or --env ID")
     at_least_1 = [n for n in (options.worlds, options.steps, options.threads) if n is not None]
     if min(at_least_1) < 1 or options.seed < 0:
         raise UsageError("--worlds, --steps and --threads must be at least 1 and --seed at least 0")
@@ -103,3 +109,14 @@ def asked(options: argparse.Namespace) -> Asked:
         acting=acting,
         protocol=parse(Protocol, how, "the protocol"),
     )
+
+
+def _environments(options: argparse.Namespace) -> list[Suite]:
+    """Return a suite for each --env."""
+    if not options.env and (options.bins or options.levels or options.oracle_return is not None):
+        raise UsageError("--bins, --levels and --oracle-return are for --env; give one")
+    try:
+        bins = tuple(int(word) for word in options.bins.split(",")) if options.bins else None
+    except ValueError:
+        raise UsageError(f"--bins are whole numbers with commas between them, as 12,5; got {options.bins!r}") from None
+    return [environment_suite(name, bins, options.levels, options.oracle_return) for name in options.env]

@@ -75,6 +75,7 @@ def evaluate(agent: Agent, on: Prepared, say: Say = print) -> Outcome:
     results = {player: scores(tally, counted) for player, tally in tallies.items()}
     entry = {
         "about": on.suite.about,
+        "paper": on.suite.paper,
         "model": results.pop("model"),
         "baselines": results,
         "references": told(on.references),

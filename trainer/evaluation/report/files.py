@@ -5,35 +5,48 @@ import os
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
+
 from trainer.evaluation.prepared import Prepared
-from trainer.evaluation.report import curves, table
+from trainer.evaluation.report import curves, film, page, paper, table
 from trainer.evaluation.run import Outcome
 from trainer.evaluation.score import per_step
 from trainer.evaluation.tally import even_bins
 
 RESULTS = "results.json"
 TABLE = "table.txt"
+PAPER = "paper.txt"
+PAGE = "report.html"
 
 
-def write_suite(on: Prepared, outcome: Outcome, out: Path) -> list[Path]:
-    """Write a suite's episodes and pictures; return their paths."""
+def write_suite(on: Prepared, outcome: Outcome, out: Path) -> dict[str, Path]:
+    """Write a suite's episodes, pictures and films; return their paths by kind."""
     name, model = on.suite.name, outcome.tallies["model"]
-    episodes = out / f"episodes-{name}.json"
-    write_json({player: tally.episodes().told() for player, tally in outcome.tallies.items()}, episodes, indent=None)
+    written: dict[str, Path | None] = {"episodes": out / f"episodes-{name}.json"}
+    episodes = {player: tally.episodes().told() for player, tally in outcome.tallies.items()}
+    write_json(episodes, out / f"episodes-{name}.json", indent=None)
     bins = even_bins(on.steps)
     by_world = per_step(model, bins)[on.counted]
-    drawn = [
-        curves.draw_curves(name, outcome.entry, out / f"curves-{name}.png"),
-        curves.draw_entropy(name, outcome.entry, out / f"entropy-{name}.png"),
-        curves.draw_worlds(name, by_world, bins, out / f"worlds-{name}.png"),
-    ]
-    return [episodes, *(path for path in drawn if path is not None)]
+    written["curves"] = curves.draw_curves(name, outcome.entry, out / f"curves-{name}.png")
+    written["entropy"] = curves.draw_entropy(name, outcome.entry, out / f"entropy-{name}.png")
+    written["worlds"] = curves.draw_worlds(name, by_world, bins, out / f"worlds-{name}.png")
+    draw = film.frame_of(on)
+    for which, scenes in (("first", outcome.film.first), ("last", outcome.film.last)):
+        if draw is not None and scenes:
+            written[which] = film.write_film(scenes, draw, out / f"{which}-episode-{name}.gif")
+    return {kind: path for kind, path in written.items() if path is not None}
 
 
-def write_report(results: dict[str, Any], out: Path) -> list[Path]:
+def write_report(results: dict[str, Any], written: dict[str, dict[str, Path]], out: Path) -> list[Path]:
     """Write what is about all suites; return the paths, results.json among them."""
     table.write_tables(results, out / TABLE)
-    return [out / RESULTS, out / TABLE]
+    with (out / PAPER).open("w", encoding="utf-8") as file:
+        paper.print_table([results], Console(file=file, width=table.MIN_WIDTH))
+    pictures = {
+        suite: {kind: path for kind, path in files.items() if kind in page.CAPTIONS} for suite, files in written.items()
+    }
+    (out / PAGE).write_text(page.page(results, pictures), encoding="utf-8")
+    return [out / name for name in (RESULTS, TABLE, PAPER, PAGE)]
 
 
 def write_json(facts: Any, path: Path, indent: int | None = 1) -> None:

@@ -22,28 +22,38 @@ def players(entry: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {"model": entry["model"], **entry["baselines"]}
 
 
+def cells(entry: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Return headings and lines of a suite's table, the model first: scores with their 95 % half widths."""
+    model = entry["model"]
+    headings = ["", *(f"{bounds['from']}-{bounds['to']}" for bounds in model["score_by_step"])]
+    headings += ["last tenth", "its episodes", *(["success"] if model["success"] is not None else [])]
+    headings += ["by actions"] if model["action_score_by_step"] else []
+    lines = []
+    for player, result in players(entry).items():
+        line = [_cell(bounds["mean"], bounds["ci95"]) for bounds in result["score_by_step"]]
+        line.append(_cell(result["asymptote"], result["asymptote_ci95"]))
+        line.append(_cell(result["asymptote_by_episode"], result["asymptote_by_episode_ci95"]))
+        if model["success"] is not None:
+            line.append("-" if result["success"] is None else f"{result['success']:.0%}")
+        if model["action_score_by_step"]:
+            last = result["action_score_by_step"][-1]
+            line.append(_cell(last["mean"], last["ci95"]))
+        lines.append([NAMES.get(player, player), *line])
+    return headings, lines
+
+
 def table(name: str, entry: dict[str, Any]) -> Table:
-    """Return a suite's table: score by steps in context, asymptote, success, each with its 95 % half width."""
+    """Return a suite's table for a terminal."""
     model, left = entry["model"], entry["left_out"]["count"]
     shown = Table(
         title=f"{name}: score by steps in context, {model['worlds']} worlds ({left} left out), 0 random, 1 oracle",
         title_justify="left",
     )
-    shown.add_column("", no_wrap=True)
-    for bounds in model["score_by_step"]:
-        shown.add_column(f"{bounds['from']}-{bounds['to']}", justify="right", no_wrap=True)
-    rest = ["last tenth", *(["success"] if model["success"] is not None else [])]
-    rest += ["by actions"] if model["action_score_by_step"] else []
-    for heading in rest:
-        shown.add_column(heading, justify="right", no_wrap=True)
-    for player, result in players(entry).items():
-        cells = [_cell(bounds["mean"], bounds["ci95"]) for bounds in result["score_by_step"]]
-        cells.append(_cell(result["asymptote"], result["asymptote_ci95"]))
-        if model["success"] is not None:
-            cells.append("-" if result["success"] is None else f"{result['success']:.0%}")
-        if model["action_score_by_step"]:
-            cells.append(_cell(result["action_score_by_step"][-1]["mean"], result["action_score_by_step"][-1]["ci95"]))
-        shown.add_row(NAMES.get(player, player), *cells, style="bold" if player == "model" else None)
+    headings, lines = cells(entry)
+    for place, heading in enumerate(headings):
+        shown.add_column(heading, justify="right" if place else "left", no_wrap=True)
+    for place, line in enumerate(lines):
+        shown.add_row(*line, style=None if place else "bold")
     return shown
 
 
