@@ -5,7 +5,7 @@
 Without a and b this is gated linear attention (Yang et al., 2024), with them RWKV-7 (Peng et al., 2025). Inside a
 chunk every channel decays at its own rate, so that what is left at i of what came at j is a product of e^{g_i - m} on
 the query and e^{m - g_j} on the key, g summed from the chunk's begin and m half its sum at the end. Neither overflows:
-a step forgets at most ``FLOOR``, 64 of them e^-80, and float32 reaches e^88. What the a's read of one another's b's is
+a step forgets at most ``FLOOR``, 32 of them e^-80, and float32 reaches e^88. What the a's read of one another's b's is
 a triangular system, as in the delta rule.
 
 All is float32, whatever comes in. Shapes: B batch, H heads, T positions, K channels of keys, V of values, G = B H,
@@ -15,22 +15,43 @@ N chunks of C positions.
 import torch
 from torch import Tensor
 
+from trainer.model.kernels import with_kernel
 from trainer.model.recurrence import carry, from_chunks, in_chunks
 
-CHUNK = 64
-"""Positions of a chunk, at most."""
+CHUNK = 32
+"""Positions of a chunk, at most; on a CPU, with heads of 32 channels, 16, 32 and 64 are within a tenth."""
 FLOOR = -80.0 / CHUNK
-"""Log of the least share of a channel that stays in a step: .29."""
+"""Log of the least share of a channel that stays in a step: .08."""
 
 
+@with_kernel("gated linear attention")
 def diagonal_rule(
+    q_BHTK: Tensor, k_BHTK: Tensor, v_BHTV: Tensor, log_decay_BHTK: Tensor, state_BHKV: Tensor, chunk: int = CHUNK
+) -> tuple[Tensor, Tensor]:
+    """Return the outputs (B, H, T, V) and the state after the last position, both float32; without a and b.
+
+    Args:
+        q_BHTK: Queries, scaled.
+        k_BHTK: Keys.
+        v_BHTV: Values.
+        log_decay_BHTK: g, between ``FLOOR`` and 0.
+        state_BHKV: float32, before the first position.
+        chunk: C, at most 32; it changes rounding only.
+    """
+    with torch.autocast(q_BHTK.device.type, enabled=False):
+        q, k, v, g = q_BHTK.float(), k_BHTK.float(), v_BHTV.float(), log_decay_BHTK.float()
+        return _rule(q, k, v, g, None, state_BHKV, chunk)
+
+
+@with_kernel("diagonal plus low rank")
+def low_rank_rule(
     q_BHTK: Tensor,
     k_BHTK: Tensor,
     v_BHTV: Tensor,
     log_decay_BHTK: Tensor,
+    reads_BHTK: Tensor,
+    writes_BHTK: Tensor,
     state_BHKV: Tensor,
-    reads_BHTK: Tensor | None = None,
-    writes_BHTK: Tensor | None = None,
     chunk: int = CHUNK,
 ) -> tuple[Tensor, Tensor]:
     """Return the outputs (B, H, T, V) and the state after the last position, both float32.
@@ -39,20 +60,15 @@ def diagonal_rule(
         q_BHTK: Queries, scaled.
         k_BHTK: Keys.
         v_BHTV: Values.
-        log_decay_BHTK: g, at most 0; below ``FLOOR`` it counts as that.
-        state_BHKV: float32, before the first position.
-        reads_BHTK: a, what is read of the state as it was; together with ``writes_BHTK`` or not at all.
+        log_decay_BHTK: g, between ``FLOOR`` and 0.
+        reads_BHTK: a, what is read of the state as it was.
         writes_BHTK: b, where that is added.
-        chunk: C, at most 64; it changes rounding only.
+        state_BHKV: float32, before the first position.
+        chunk: C, at most 32; it changes rounding only.
     """
-    assert chunk <= CHUNK, "longer chunks could overflow"
     with torch.autocast(q_BHTK.device.type, enabled=False):
-        q, k, v = q_BHTK.float(), k_BHTK.float(), v_BHTV.float()
-        log_decay = log_decay_BHTK.float().clamp(min=FLOOR)
-        pair = None if reads_BHTK is None or writes_BHTK is None else (reads_BHTK.float(), writes_BHTK.float())
-        if q.shape[2] == 1:
-            return _step(q, k, v, log_decay, state_BHKV, pair)
-        return _chunks(q, k, v, log_decay, state_BHKV, pair, min(chunk, q.shape[2]))
+        q, k, v, g = q_BHTK.float(), k_BHTK.float(), v_BHTV.float(), log_decay_BHTK.float()
+        return _rule(q, k, v, g, (reads_BHTK.float(), writes_BHTK.float()), state_BHKV, chunk)
 
 
 def diagonal_operations(keys: int, values: int, chunk: int, pair: bool) -> float:
@@ -62,6 +78,21 @@ def diagonal_operations(keys: int, values: int, chunk: int, pair: bool) -> float
         work += chunk * (3 * keys + 2 * values) + chunk * (keys + values) / 2
         work += keys * (keys + 2 * values) + keys * keys * values / chunk
     return 2.0 * work
+
+
+def _rule(
+    q: Tensor,
+    k: Tensor,
+    v: Tensor,
+    log_decay: Tensor,
+    pair: tuple[Tensor, Tensor] | None,
+    state: Tensor,
+    chunk: int,
+) -> tuple[Tensor, Tensor]:
+    assert chunk <= CHUNK, "longer chunks could overflow"
+    if q.shape[2] == 1:
+        return _step(q, k, v, log_decay, state, pair)
+    return _chunks(q, k, v, log_decay, state, pair, min(chunk, q.shape[2]))
 
 
 def _step(

@@ -26,6 +26,8 @@ class DeltaState(NamedTuple):
 class GatedDeltaNet(nn.Module):
     """(x (B, T, C), state) in, (y (B, T, C), state) out."""
 
+    recurrence = "gated delta rule"
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.heads, self.head_size = config.heads, config.head_size

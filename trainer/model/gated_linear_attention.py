@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer.model.config import ModelConfig
-from trainer.model.diagonal import CHUNK, diagonal_operations, diagonal_rule
+from trainer.model.diagonal import CHUNK, FLOOR, diagonal_operations, diagonal_rule
 from trainer.model.norm import GatedNorm
 
 SHARPNESS = 16.0
@@ -27,6 +27,8 @@ class LinearState(NamedTuple):
 
 class GatedLinearAttention(nn.Module):
     """(x (B, T, C), state) in, (y (B, T, C), state) out. Queries and keys have as many channels as values."""
+
+    recurrence = "gated linear attention"
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -54,7 +56,7 @@ class GatedLinearAttention(nn.Module):
         """Read the positions; return the result and the memory after the last one."""
         q, k, v = heads_of(self.qkv(x_BTC), 3, self.heads)
         (decay,) = heads_of(self.decay_out(self.decay_in(x_BTC)), 1, self.heads)
-        log_decay = nn.functional.logsigmoid(decay.float()) / SHARPNESS
+        log_decay = (nn.functional.logsigmoid(decay.float()) / SHARPNESS).clamp(min=FLOOR)
         y, memory = diagonal_rule(q * self.head_size**-0.5, k, v, log_decay, state.memory_BHDD)
         return self.out(self.out_norm(y.transpose(1, 2), self.gate(x_BTC))), LinearState(memory)
 

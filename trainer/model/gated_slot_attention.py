@@ -33,6 +33,8 @@ class SlotState(NamedTuple):
 class GatedSlotAttention(nn.Module):
     """(x (B, T, C), state) in, (y (B, T, C), state) out."""
 
+    recurrence = "gated linear attention"
+
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.heads, self.head_size, self.slots = config.heads, config.head_size, config.slots

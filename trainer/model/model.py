@@ -13,6 +13,7 @@ from trainer.model.block import Block
 from trainer.model.config import ModelConfig
 from trainer.model.embedding import Tokens
 from trainer.model.initial import initialise
+from trainer.model.kernels import describe
 from trainer.model.layout import EMBEDDINGS
 from trainer.model.norm import Norm
 
@@ -107,6 +108,11 @@ class Model(nn.Module):
         if self.config.observation_tokens > 1:
             symbols = symbols.unflatten(-1, (self.config.observation_tokens, self.config.vocabulary))
         return Prediction(symbols, out[..., -2], out[..., -1])
+
+    def programs(self) -> list[str]:
+        """Return a line on what runs the recurrence: a CUDA kernel, chosen after a parity check, or PyTorch, and why."""
+        recurrence = getattr(cast(Block, self.blocks[0]).mixer, "recurrence", None)
+        return describe((recurrence,), self.norm.gain.device.type) if recurrence else []
 
     def compile_blocks(self) -> None:
         """Compile each block where it stands: the first passes take a minute; parameters and states stay the same."""

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 
 from trainer.model.config import ModelConfig
-from trainer.model.diagonal import CHUNK, diagonal_operations, diagonal_rule
+from trainer.model.diagonal import CHUNK, diagonal_operations, low_rank_rule
 
 SHIFTED = 6
 """Inputs with a share of the position before: receptance, decay, key, value, rate, gate."""
@@ -36,6 +36,8 @@ class ShiftState(NamedTuple):
 
 class RWKV7(nn.Module):
     """(x (B, T, C), state) in, (y (B, T, C), state) out."""
+
+    recurrence = "diagonal plus low rank"
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -92,7 +94,7 @@ class RWKV7(nn.Module):
         key, rate = self.key(to_k).float(), self.rate(to_a).float().sigmoid()
         removal = nn.functional.normalize(self._heads(key * self.removal_gain.float()), dim=-1)
         k, a = self._heads(key * (1 + (rate - 1) * self.rate_gain.float())), self._heads(rate)
-        y, memory = diagonal_rule(r, k, v, log_decay, state.memory_BHDD, -removal, removal * a)
+        y, memory = low_rank_rule(r, k, v, log_decay, -removal, removal * a, state.memory_BHDD)
         normal = nn.functional.layer_norm(y, (self.head_size,), eps=GROUP_EPSILON).transpose(1, 2).flatten(2)
         normal = torch.addcmul(self.group_bias.float(), normal, self.group_gain.float())
         own = ((r * k) @ self.bonus.float() * v).transpose(1, 2).flatten(2)
