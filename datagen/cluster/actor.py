@@ -2,11 +2,13 @@
 
 import os
 import platform
+import traceback
 from typing import Any
 
 from common.config import Settings
 from common.dataset.status import StatusWriter
 from common.dataset.writer import DatasetWriter, join_dataset
+from common.errors import DataError
 from common.synthesis.recipe import Recipe
 from datagen.cluster.warm import warm
 from datagen.work import Made, make_shard
@@ -28,6 +30,10 @@ class Place(Settings):
     def __str__(self) -> str:
         kernels = "kernels were compiled" if self.compiled is None else f"compiled kernels in {self.compiled:.1f} s"
         return f"pid {self.pid} on {self.host}, node {self.node[:8]}, {kernels}"
+
+
+class ShardFailed(RuntimeError):
+    """The code that makes a shard raised; the argument is its traceback."""
 
 
 class ShardActor:
@@ -58,9 +64,16 @@ class ShardActor:
 
         Raises:
             DataError: The store cannot be written, or holds other data for this shard.
+            MemoryError: There is not enough.
+            ShardFailed: Anything else went wrong.
         """
         assert self._writer is not None and self._status is not None, "ready comes first"
-        made = make_shard(self._writer, self._recipe, shard)
+        try:
+            made = make_shard(self._writer, self._recipe, shard)
+        except (DataError, MemoryError):
+            raise
+        except Exception:
+            raise ShardFailed(traceback.format_exc()) from None
         if made.record is not None:
             self._status.shard_done(made.record)
         return made

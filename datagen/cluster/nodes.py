@@ -28,7 +28,7 @@ def draining() -> set[str]:
 def cause_of(error: RayError) -> str:
     """Return why an actor was lost, in a few words that can be counted."""
     text = str(error)
-    if isinstance(error, OutOfMemoryError) or "memory pressure" in text or "OOM" in text:
+    if isinstance(error, OutOfMemoryError) or "memory pressure" in text or "low on memory" in text:
         return "out of memory"
     if isinstance(error, ActorDiedError) and ("node has died" in text or "node was" in text):
         return NODE_LOST

@@ -13,7 +13,7 @@ from ray.exceptions import RayError, RayTaskError
 from common.dataset.writer import Conflict
 from common.errors import DataError
 from datagen.cluster import nodes
-from datagen.cluster.actor import ShardActor
+from datagen.cluster.actor import ShardActor, ShardFailed
 from datagen.drive import NODE_LOST, Outcome
 
 CLOSING = 1.5
@@ -199,7 +199,7 @@ class RayPool:
         if isinstance(cause, Conflict):
             raise Conflict(str(cause)) from error
         store = isinstance(cause, DataError)
-        message = str(cause) if store else str(error)
+        message = str(cause) if store or isinstance(cause, ShardFailed) else str(error)
         if shard is None:
             return self._stillborn(worker, message, "failed to start", store=store)
         if isinstance(cause, MemoryError):  # its process is not worth much any more
