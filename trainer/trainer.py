@@ -253,6 +253,8 @@ class Trainer:
             self.telemetry.event(self.step, f"resumed at step {self.step} of {self.config.steps}")
         else:
             self.telemetry.event(0, f"started: {self.config.steps} steps on {self.ranks.count} ranks")
+        for line in self.objective.model.programs():
+            self.telemetry.event(self.step, line)
 
     def _include_new(self) -> None:
         """Take shards in that a dataset has gained since the run began, where the settings say so."""

@@ -17,8 +17,9 @@ import torch
 from trainer.bench.operations import operations
 from trainer.config import TrainConfig
 from trainer.loss import Objective, share_of_loss
-from trainer.model import Model, ModelConfig, detach_state
+from trainer.model import Model, ModelConfig
 from trainer.optim import Optimiser
+from trainer.passes import detached
 from trainer.tokens import Batch, Rows, batch_of
 
 VOCABULARY, ACTIONS = 16, 5
@@ -75,7 +76,7 @@ def measure(config: TrainConfig, context: int, segment: int, seconds: float, thr
         for first in range(0, end, segment):
             outcome, state = objective(segment_of(rows, first, min(first + segment, context)), state)
             (share_of_loss(outcome, counts) * weights).sum().backward()
-            state = detach_state(state)
+            state = detached(state)
         optimiser.step(0)
 
     step(min(context, 2 * segment))

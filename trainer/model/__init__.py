@@ -2,6 +2,6 @@
 
 from trainer.model.config import ModelConfig
 from trainer.model.embedding import Tokens
-from trainer.model.model import Model, Prediction, clone_state, detach_state, replace_rows, select_rows
+from trainer.model.model import Model, Prediction, clone_state, replace_rows, select_rows
 
-__all__ = ["Model", "ModelConfig", "Prediction", "Tokens", "clone_state", "detach_state", "replace_rows", "select_rows"]
+__all__ = ["Model", "ModelConfig", "Prediction", "Tokens", "clone_state", "replace_rows", "select_rows"]

@@ -110,7 +110,7 @@ class Model(nn.Module):
         return Prediction(symbols, out[..., -2], out[..., -1])
 
     def programs(self) -> list[str]:
-        """Return a line on what runs the recurrence: a CUDA kernel, chosen after a parity check, or PyTorch, and why."""
+        """Return a line on what runs the recurrence: a CUDA kernel that passed its check, or PyTorch, and why."""
         recurrence = getattr(cast(Block, self.blocks[0]).mixer, "recurrence", None)
         return describe((recurrence,), self.norm.gain.device.type) if recurrence else []
 
@@ -122,11 +122,6 @@ class Model(nn.Module):
     def parameter_count(self) -> int:
         """Return the number of parameters."""
         return sum(parameter.numel() for parameter in self.parameters())
-
-
-def detach_state(state: ModelState) -> ModelState:
-    """Return a state that carries no gradient."""
-    return tuple(type(part)(*(x.detach() if isinstance(x, Tensor) else x for x in part)) for part in state)
 
 
 def clone_state(state: ModelState) -> ModelState:
