@@ -15,7 +15,7 @@ from zarr.storage import MemoryStore
 
 from common.dataset.layout import ArraySpec, Layout
 from common.dataset.shard_codec import LEVEL
-from common.dataset.store import zarr_store
+from common.dataset.store import is_local, zarr_store
 
 METADATA = "zarr.json"
 DEFAULT_PIPELINE = "zarr.core.codec_pipeline.BatchedCodecPipeline"
@@ -38,9 +38,11 @@ def metadata_objects(layout: Layout, attributes: Mapping[str, Any]) -> dict[str,
 
 
 def open_array(url: str, name: str) -> zarr.Array:
-    """Open one stored array for reading, by the fast pipeline; the process's own Zarr settings stay as they are."""
-    with zarr.config.set({"codec_pipeline.path": FAST_PIPELINE}), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Successfully reconstructed a store")  # zarrs has a client of its own
+    """Open one stored array for reading, a local one by the fast pipeline; Zarr's settings stay as they are.
+
+    Those in an object store are read by ``remote``; here they are opened for what their metadata say.
+    """
+    with zarr.config.set({"codec_pipeline.path": FAST_PIPELINE if is_local(url) else DEFAULT_PIPELINE}):
         return zarr.open_array(zarr_store(url), path=name, mode="r")
 
 

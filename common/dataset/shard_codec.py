@@ -49,7 +49,7 @@ def decode(spec: ArraySpec, data: bytes) -> np.ndarray:
     """
     out = np.empty((spec.shard[0], *spec.shape[1:]), dtype=np.dtype(spec.dtype).newbyteorder("<"))
     view = memoryview(data)
-    for place, (offset, size) in zip(_places(spec), _index(spec, view), strict=True):
+    for place, (offset, size) in zip(_places(spec), read_index(spec, view, len(view)).tolist(), strict=True):
         _decode_chunk(spec, view[offset : offset + size], out[place], offset)
     return out.astype(spec.dtype, copy=False)
 
@@ -63,13 +63,78 @@ def salvage(spec: ArraySpec, data: bytes) -> tuple[np.ndarray, list[int]]:
     out = np.zeros((spec.shard[0], *spec.shape[1:]), dtype=np.dtype(spec.dtype).newbyteorder("<"))
     view = memoryview(data)
     lost: set[int] = set()
-    for place, (offset, size) in zip(_places(spec), _index(spec, view), strict=True):
+    for place, (offset, size) in zip(_places(spec), read_index(spec, view, len(view)).tolist(), strict=True):
         try:
             _decode_chunk(spec, view[offset : offset + size], out[place], offset)
         except ValueError:
             out[place] = 0
             lost.update(range(*place[0].indices(spec.shard[0])))
     return out.astype(spec.dtype, copy=False), sorted(lost)
+
+
+def chunks_of(spec: ArraySpec, first: int, stop: int) -> np.ndarray:
+    """Return the numbers of the inner chunks, in C order, that hold sequences ``first`` to ``stop - 1`` of a shard."""
+    a_sequence = _chunks(spec) * spec.chunk[0] // spec.shard[0]
+    return np.arange(first // spec.chunk[0] * a_sequence, -(-stop // spec.chunk[0]) * a_sequence)
+
+
+def decode_chunks(
+    spec: ArraySpec, index: np.ndarray, wanted: np.ndarray, data: bytes, begin: int, first: int, stop: int
+) -> np.ndarray:
+    """Return sequences ``first`` to ``stop - 1`` of a shard from a part of its object.
+
+    Args:
+        spec: The array.
+        index: (chunks, 2) offset and size of every chunk.
+        wanted: Numbers of the chunks that hold those sequences, as ``chunks_of`` gives them.
+        data: The part.
+        begin: Where in the object it begins, in bytes.
+        first: Sequence in the shard, from 0.
+        stop: The sequence after the last one.
+
+    Raises:
+        ValueError: The bytes are damaged.
+    """
+    low = first // spec.chunk[0] * spec.chunk[0]
+    high = -(-stop // spec.chunk[0]) * spec.chunk[0]
+    out = np.empty((high - low, *spec.shape[1:]), dtype=np.dtype(spec.dtype).newbyteorder("<"))
+    view = memoryview(data)
+    places = list(_places(spec))
+    for number in wanted.tolist():
+        rows, *rest = places[number]
+        offset, size = index[number].tolist()
+        target = out[(slice(rows.start - low, rows.stop - low), *rest)]
+        _decode_chunk(spec, view[offset - begin : offset - begin + size], target, offset)
+    return out[first - low : stop - low].astype(spec.dtype, copy=False)
+
+
+def index_bytes(spec: ArraySpec) -> int:
+    """Return the bytes of the index of chunks, its checksum included, at an object's end."""
+    return 16 * _chunks(spec) + _CRC
+
+
+def read_index(spec: ArraySpec, tail: memoryview, whole: int) -> np.ndarray:
+    """Return (chunks, 2) offset and size of every chunk, in C order; each lies in the object, wherever Zarr put it.
+
+    Args:
+        spec: The array.
+        tail: The object, or its end.
+        whole: Bytes of the object.
+
+    Raises:
+        ValueError: There is no such index, or it is damaged.
+    """
+    length = index_bytes(spec)
+    if len(tail) < length:
+        raise ValueError(f"{len(tail)} bytes cannot hold the index of {_chunks(spec)} chunks")
+    table = tail[len(tail) - length : len(tail) - _CRC]
+    if _checksum(bytes(table)) != tail[len(tail) - _CRC :]:
+        raise ValueError("the index of chunks is damaged")
+    index = np.frombuffer(table, dtype="<u8").reshape(-1, 2)
+    end = whole - length
+    if (index > end).any() or (index.sum(axis=1) > end).any():
+        raise ValueError("the index of chunks points outside the object")
+    return index.astype(np.int64)
 
 
 def _decode_chunk(spec: ArraySpec, frame: memoryview, target: np.ndarray, offset: int) -> None:
@@ -81,21 +146,6 @@ def _decode_chunk(spec: ArraySpec, frame: memoryview, target: np.ndarray, offset
         raise ValueError(f"the chunk at byte {offset} is damaged: {error}") from error
     if not whole:
         target[...] = room[tuple(slice(extent) for extent in target.shape)]
-
-
-def _index(spec: ArraySpec, view: memoryview) -> list[list[int]]:
-    """Return offset and size of every chunk, in C order; each lies inside the object, wherever Zarr put it."""
-    length = 16 * _chunks(spec)
-    begin = len(view) - length - _CRC
-    if begin < 0:
-        raise ValueError(f"{len(view)} bytes cannot hold the index of {_chunks(spec)} chunks")
-    table = view[begin : begin + length]
-    if _checksum(bytes(table)) != view[begin + length :]:
-        raise ValueError("the index of chunks is damaged")
-    index = np.frombuffer(table, dtype="<u8").reshape(-1, 2)
-    if (index > begin).any() or (index.sum(axis=1) > begin).any():
-        raise ValueError("the index of chunks points outside the object")
-    return index.tolist()
 
 
 def _chunks(spec: ArraySpec) -> int:

@@ -73,3 +73,45 @@ def test_metadata_say_what_the_codec_does():
         head = made_up.header()
         objects = arrays.metadata_objects(head, {})
     assert b'"level":1' in objects["tag/zarr.json"].replace(b" ", b"").replace(b"\n", b"")
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("by", ["ours", "zarr"])
+def test_parts_of_a_shard_are_read_from_ranges_of_its_object(layout, by):
+    from common.dataset.remote import RemoteShards
+
+    class Ranges:
+        """A store of one object that counts what it gives away."""
+
+        def __init__(self, data: bytes) -> None:
+            self.data, self.given = data, 0
+
+        def get_range(self, key, start, length):
+            self.given += length
+            return self.data[start : start + length]
+
+    head = made_up.header(**LAYOUTS[layout])
+    values = made_up.shard_arrays(head, 0)
+    rng = np.random.default_rng(0)
+    count = head.sequences_per_shard
+    for name, spec in head.arrays().items():
+        data = shard_codec.encode(spec, values[name]) if by == "ours" else by_zarr(head, values)[spec.key(0)]
+        shards = RemoteShards(Ranges(data))
+        for first, stop in [
+            (0, count),
+            (count - 1, count),
+            (0, 1),
+            *np.sort(rng.integers(0, count + 1, (6, 2))).tolist(),
+        ]:
+            if first < stop:
+                part = shards.read(spec, 0, len(data), first, stop)
+                np.testing.assert_array_equal(part, values[name][first:stop])
+        few = Ranges(data)
+        RemoteShards(few).read(spec, 0, len(data), 0, 1)
+        assert few.given <= len(data)
+        if layout == "several-chunks":
+            assert few.given < len(data)
+        flipped = bytearray(data)
+        flipped[len(data) // 2] ^= 1
+        with pytest.raises(ValueError, match=r"damaged|outside"):
+            RemoteShards(Ranges(bytes(flipped))).read(spec, 0, len(data), 0, count)
