@@ -1,7 +1,7 @@
-"""Sharing a model: `python -m trainer.export --run RUN --out FILE.safetensors` writes the weights and a card beside them.
+"""Sharing a model: `python -m trainer.export --run RUN --out FILE.safetensors` writes the weights and a card beside.
 
-The card, FILE.json (and a copy inside the file), says what the model is: recipe, families of worlds, digest of the data,
-validation and evaluation scores. Whoever loads the file executes nothing of it.
+The card, FILE.json (and a copy inside the file), says what the model is: recipe, families of worlds, digest of the
+data, validation and evaluation scores. Whoever loads the file executes nothing of it.
 """
 
 import argparse
@@ -89,9 +89,8 @@ def export(arguments: argparse.Namespace) -> int:
     beside = out.with_suffix(".json")
     beside.write_text(json.dumps(card, indent=2) + "\n")
     if arguments.json:
-        cli.print_json(
-            {"file": str(out), "card": str(beside), "step": card["checkpoint"]["step"], "sha256": card["sha256"]}
-        )
+        step = card["checkpoint"]["step"]
+        cli.print_json({"file": str(out), "card": str(beside), "step": step, "sha256": card["sha256"]})
     else:
         print(f"{out}: {card['parameters']:,} parameters of step {card['checkpoint']['step']:,}; card: {beside}")
     return 0
