@@ -1,5 +1,6 @@
 """Sequences from a recipe: (recipe, purpose, index) in, one sequence out, the same whatever was made before it."""
 
+from collections import OrderedDict
 from dataclasses import replace
 from typing import Any
 
@@ -15,6 +16,7 @@ from common.synthesis.action_map import draw_action_map
 from common.synthesis.recipe import Recipe
 from common.synthesis.record import MIX, WORLD, Mixture, record
 from common.synthesis.sequences import Sequences
+from common.synthesis.task import Task, prepare
 from common.worlds import World
 from common.worlds.registry import draw_world, family
 
@@ -22,6 +24,8 @@ _MOST_SETTINGS = 1000
 """A sequence whose family refuses so many drawn settings is an error of the recipe."""
 _SETTINGS = MIX + 1
 """Stream of a sequence's drawn settings: family, parameters, whether behaviours change, action map."""
+_KEPT = 32 << 20
+"""Bytes of tasks kept ready, where sequences share them."""
 
 
 class Synthesis:
@@ -33,7 +37,10 @@ class Synthesis:
         self._mixture = Mixture(recipe.behaviours)
         self._families = [family(choice.family) for choice in recipe.families]
         self._weights = np.array([choice.weight for choice in recipe.families], dtype=np.float64)
-
+        self._fixed = [self._settings(choice) for choice in range(len(recipe.families))]
+        self._kept: OrderedDict[int, tuple[Task, float]] = OrderedDict()
+        self._kept_bytes = 0
+        self._shares = purpose == Purpose.TRAIN and (recipe.tasks is not None or recipe.sequences_per_task > 1)
         self._shape = (recipe.length, recipe.vocabulary, recipe.actions, recipe.observation_tokens, recipe.hides_state)
 
     def room(self, count: int) -> Sequences:
@@ -46,21 +53,46 @@ class Synthesis:
 
     def task(self, index: int) -> int:
         """Return the first sequence that has the world of sequence ``index``."""
-        limited = self.recipe.tasks is not None and self.purpose == Purpose.TRAIN
-        return index % self.recipe.tasks if limited and self.recipe.tasks else index
+        if not self._shares:
+            return index
+        several = self.recipe.sequences_per_task
+        group = index // several
+        return (group if self.recipe.tasks is None else group % self.recipe.tasks) * several
 
     def write(self, index: int, out: Sequences, place: int) -> dict[str, Any]:
         """Write sequence ``index`` to row ``place`` of ``out`` and return its catalog row."""
-        task = self.task(index)
-        world, rng = self._world(task)
-        changes = float(uniform(rng)) < self.recipe.switch_share
-        action_map = draw_action_map(rng, self.recipe.actions, world.n_actions)
+        number = self.task(index)
+        task, coin = self._task(number)
         seed = derive_seed(self.recipe.seed, self.purpose, index)
-        if index != task:  # the world and how its actions are recorded are the task's, all else is the sequence's
-            changes = float(uniform(generator(stream_seed(seed, _SETTINGS)))) < self.recipe.switch_share
+        if index != number:  # the world and how its actions are recorded are the task's, all else is the sequence's
+            coin = float(uniform(generator(stream_seed(seed, _SETTINGS))))
         seeds = [stream_seed(seed, stream) for stream in range(_SETTINGS)]
-        switch = self.recipe.switch_probability if changes else 0.0
-        return {"sequence": index, **record(world, self._mixture, switch, seeds, action_map, out, place)}
+        switch = self.recipe.switch_probability if coin < self.recipe.switch_share else 0.0
+        return {"sequence": index, **record(task, self._mixture, switch, seeds, out, place)}
+
+    def _task(self, number: int) -> tuple[Task, float]:
+        """Return a task ready for its sequences, and the number that decides whether its first changes behaviours."""
+        kept = self._kept.get(number)
+        if kept is not None:
+            return kept
+        world, rng = self._world(number)
+        coin = float(uniform(rng))
+        made = prepare(world, draw_action_map(rng, self.recipe.actions, world.n_actions)), coin
+        if self._shares:
+            self._kept[number] = made
+            self._kept_bytes += made[0].size
+            while len(self._kept) > 1 and self._kept_bytes > _KEPT:
+                self._kept_bytes -= self._kept.popitem(last=False)[1][0].size
+        return made
+
+    def _settings(self, choice: int, rng: np.ndarray | None = None) -> Any:
+        """Return a family's settings, drawn where they are to be drawn; without ``rng``, None where any is."""
+        drawn = self.recipe.families[choice].parameters
+        if rng is None and not all(isinstance(what, bool | int | float | str) for what in drawn.values()):
+            return None
+        # by name: the order in which a recipe writes them is no part of its identity
+        values = {name: drawn[name] if rng is None else draw(rng, drawn[name]) for name in sorted(drawn)}
+        return self._families[choice].parameters.model_validate({**values, "vocabulary": self.recipe.vocabulary})
 
     def _world(self, index: int) -> tuple[World, np.ndarray]:
         """Return the world of task ``index`` and the generator of its settings, advanced past those of the world.
@@ -68,18 +100,16 @@ class Synthesis:
         Settings that no world satisfies (a gap out of reach) are drawn anew and counted in the world's rejections.
 
         Raises:
-            NoWorldError: No draw of the settings was satisfiable.
+            NoWorldError: The settings, or every draw of them, were unsatisfiable.
         """
         seed = derive_seed(self.recipe.seed, self.purpose, index)
         rng = generator(stream_seed(seed, _SETTINGS))
         chosen = int(choose(rng, self._weights))
-        kind, drawn = self._families[chosen], self.recipe.families[chosen].parameters
+        if self._fixed[chosen] is not None:
+            return draw_world(self._families[chosen], self._fixed[chosen], seed), rng
         for tries in range(_MOST_SETTINGS):
-            # by name: the order in which a recipe writes them is no part of its identity
-            values = {name: draw(rng, drawn[name]) for name in sorted(drawn)}
-            settings = kind.parameters.model_validate({**values, "vocabulary": self.recipe.vocabulary})
             try:
-                world = draw_world(kind, settings, seed)
+                world = draw_world(self._families[chosen], self._settings(chosen, rng), seed)
             except NoWorldError as error:
                 refused = error
                 continue
@@ -149,5 +179,5 @@ def play(world: World, behaviour: Behaviour, length: int, seed: int, actions: in
     seeds = [stream_seed(seed, stream) for stream in range(_SETTINGS)]
     seeds[WORLD] = seed
     action_map = draw_action_map(generator(stream_seed(seed, _SETTINGS)), ids, world.n_actions)
-    out.rows.append({"sequence": 0, **record(world, Mixture([behaviour]), 0.0, seeds, action_map, out, 0)})
+    out.rows.append({"sequence": 0, **record(prepare(world, action_map), Mixture([behaviour]), 0.0, seeds, out, 0)})
     return out

@@ -86,9 +86,12 @@ class Recipe(Settings):
     length: int = Field(gt=0)
     """Rows of a sequence, breaks included."""
     tasks: int | None = Field(default=None, gt=0, exclude_if=lambda value: value is None)
-    """Worlds that the training sequences share, sequence i having world i modulo this; None: each has its own.
+    """Worlds that the training sequences share, taken in turn; None: there is always another.
 
     Validation and evaluation are not limited: their sets stay the same whatever the number of training tasks."""
+    sequences_per_task: int = Field(default=1, gt=0, exclude_if=lambda value: value == 1)
+    """So many training sequences in a row have the same world: short ones are then made faster, the world being drawn
+    and solved once. Sequence i has world (i // this) modulo ``tasks``."""
     sequences_per_shard: int = Field(gt=0)
     """A constant of the dataset; kept when it is extended."""
     vocabulary: int = Field(gt=0, le=65_535)
@@ -205,7 +208,7 @@ def identity_digest(recipe: Recipe) -> str:
     """Return the digest of what decides every byte of every sequence, 64 hexadecimal digits.
 
     Families with their versions, behaviours, length, vocabularies, label rule and seed; not name, counts, shard size.
-    The number of tasks is among them where it is given.
+    The numbers of tasks and of a task's sequences are among them where they are given.
     """
     settings = recipe.model_dump(mode="json", exclude={"name", "sequences", "sequences_per_shard"})
     versions = {choice.family: registry.family(choice.family).version for choice in recipe.families}

@@ -67,9 +67,10 @@ def test_impossible_settings_are_drawn_anew_and_at_last_refused(tiny):
     assert max(tries) >= 2
     assert min(tries) == 0
     assert {json.loads(row["parameters"])["min_gap"] for row in rows} == {0.0}
-    never = {"family": "garnet", "parameters": {**sparse, "min_gap": 40.0, "most_candidates": 1}}
-    with pytest.raises(NoWorldError, match="drawn settings must give a world"):
-        world_at(altered(tiny, families=[never]), 0)
+    for gap, message in (([40.0, 41.0], "drawn settings must give a world"), (40.0, "lower min_gap")):
+        never = {"family": "garnet", "parameters": {**sparse, "min_gap": gap, "most_candidates": 1}}
+        with pytest.raises(NoWorldError, match=message):
+            world_at(altered(tiny, families=[never]), 0)
 
 
 def test_real_quantities_draw_reals_and_counts_draw_integers(tiny):

@@ -8,6 +8,7 @@ from common.config import parse
 from common.dataset.schema import Tag, array_types
 from common.errors import UsageError
 from common.seeding import Purpose
+from common.synthesis import generate as generating
 from common.synthesis.generate import generate, world_at
 from common.synthesis.recipe import Recipe, identity_digest, load, names
 
@@ -155,3 +156,38 @@ def test_the_number_of_tasks_is_part_of_the_identity_where_it_is_given(tiny):
     assert "tasks" not in tiny.model_dump()
     with pytest.raises(UsageError, match="greater than 0, got 0"):
         short("tiny", tasks=0)
+
+
+def test_several_sequences_in_a_row_share_a_task(tiny):
+    """Sequence i has world (i // 3) modulo the tasks; what is made of it depends on its index alone."""
+    several = short("tiny", tasks=4, sequences_per_task=3, length=96)
+    whole = generate(several, 0, 24)
+    seeds = [row["seed"] for row in whole.rows]
+    assert [seeds.index(seed) for seed in seeds] == [i // 3 % 4 * 3 for i in range(24)]
+    assert len({(row["return"], row["episodes"]) for row in whole.rows}) > 20
+    alone = [generate(several.model_copy(), i, 1) for i in (23, 4, 12)]
+    for i, one in zip((23, 4, 12), alone, strict=True):
+        assert one.rows[0] == whole.rows[i]
+        np.testing.assert_array_equal(one.reward[0], whole.reward[i])
+        np.testing.assert_array_equal(one.oracle[0], whole.oracle[i])
+    unseen = generate(several, 0, 6, Purpose.VALIDATE)
+    assert len({row["seed"] for row in unseen.rows}) == 6
+    assert identity_digest(several) != identity_digest(short("tiny", tasks=4, length=96))
+    assert "sequences_per_task" not in tiny.model_dump()
+
+
+def test_shared_tasks_are_solved_once_and_only_so_many_are_kept(monkeypatch):
+    made = []
+    real = generating.prepare
+    monkeypatch.setattr(generating, "prepare", lambda world, ids: made.append(world.seed) or real(world, ids))
+    generate(short("tiny", tasks=5, length=64), 0, 20)
+    assert len(made) == len(set(made)) == 5
+    monkeypatch.setattr(generating, "_KEPT", 20_000)
+    made.clear()
+    thrifty = generating.Synthesis(short("tiny", tasks=50, length=64))
+    out = thrifty.room(1)
+    for i in range(60):
+        thrifty.write(i, out, 0)
+    assert len(made) == 60
+    assert 1 <= len(thrifty._kept) < 20
+    assert thrifty._kept_bytes == sum(task.size for task, _ in thrifty._kept.values())
