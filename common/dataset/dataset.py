@@ -56,6 +56,8 @@ class Dataset(ABC):
     header: Header
     stored: bool
     """Whether it lies somewhere, or is generated when it is asked for."""
+    _skip_rows = 0
+    """Rows that are rather read than skipped, because a read of its own costs as much."""
 
     def __repr__(self) -> str:
         kind = type(self).__name__
@@ -237,13 +239,17 @@ class Dataset(ABC):
         """
 
     def gather(self, numbers: Iterable[int]) -> Rows:
-        """Return the sequences of these numbers, in this order; neighbours are read at once. Errors as of ``read``."""
+        """Return the sequences of these numbers, in this order; near ones are read at once. Errors as of ``read``."""
         wanted = np.asarray(list(numbers), dtype=np.int64)
         if wanted.size == 0:
             return self.read(0, 0)
         unique, back = np.unique(wanted, return_inverse=True)
-        runs = np.split(unique, np.flatnonzero(np.diff(unique) != 1) + 1)
-        parts = [self.read(int(run[0]), len(run)).arrays() for run in runs]
+        far = np.diff(unique) > max(1, self._skip_rows // self.length)
+        far |= np.diff(unique // self.sequences_per_shard) != 0
+        parts = []
+        for run in np.split(unique, np.flatnonzero(far) + 1):
+            span = self.read(int(run[0]), int(run[-1] - run[0]) + 1).arrays()
+            parts.append({name: array[run - run[0]] for name, array in span.items()})
         joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
         return Rows(**{name: array[back] for name, array in joined.items()})
 

@@ -3,12 +3,14 @@
 import argparse
 
 from common import cli
+from common.errors import UsageError
 from datagen.commands import options as shared
 
 WHAT = "measure the generator on this machine, one thread"
 EXAMPLES = (
     "python -m datagen bench --states 16,128 --actions 5 --json",
     "python -m datagen bench --states 16 --xenoverse ~/xenoverse/bin/python",
+    "python -m datagen bench --reading d-small",
 )
 
 
@@ -21,11 +23,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--xenoverse", metavar="PYTHON", help="measure xenoverse beside it, in this Python (default: where installed)"
     )
+    parser.add_argument(
+        "--reading",
+        metavar="RECIPE",
+        help="measure instead how fast this recipe's sequences are read from Zarr, and generated on the fly",
+    )
+    shared.add_overrides(parser)
     shared.add_json(parser)
 
 
 def run(options: argparse.Namespace) -> None:
     """Measure, and print the table."""
+    if options.reading:
+        from datagen import bench_reading
+
+        measured = bench_reading.bench_reading(options.reading, options.overrides)
+        if options.json:
+            cli.print_json(measured)
+        else:
+            print(bench_reading.table(measured))
+        return
+    if options.overrides:
+        raise UsageError(f"--set changes a recipe and needs --reading, got --set {options.overrides[0]}")
     from datagen.bench import LENGTH, bench, check, table
     from datagen.comparison import compare, find
 
