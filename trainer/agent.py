@@ -89,7 +89,6 @@ class Agent:
         self._rowwise = False
         self.logits: np.ndarray | None = None
         """(n, A) float32 logits of the last ``act``, before the temperature."""
-        self._chances = np.zeros((0, self.actions))
 
     @classmethod
     def load(
@@ -162,9 +161,12 @@ class Agent:
     def entropy(self) -> np.ndarray:
         """(n,) float64: entropy of what the last ``act`` drew its actions from, as a share of uniform play's.
 
-        It is over the environments' actions, whatever ids stand for them; 0 where there is only one.
+        It is over the environments' actions, whatever ids stand for them; 0 where there is only one. To be asked
+        between ``act`` and ``observe``.
         """
-        chances = self.folding.gather(self._chances)
+        self._must_be(pending=True, call="entropy")
+        assert self.logits is not None
+        chances = self.folding.gather(self._chances(self.logits))
         nats = -(chances * np.log(np.maximum(chances, 1e-300))).sum(axis=1)
         return nats / np.log(np.maximum(self.folding.n_actions, 2))
 
@@ -283,15 +285,18 @@ class Agent:
 
     def _sample(self, logits: np.ndarray) -> np.ndarray:
         """Return an action id (n,) from the softmax of logits (n, A) at each sequence's temperature."""
+        total = np.cumsum(self._chances(logits), axis=1)
+        point = self._random.random((self._n, 1))
+        return np.minimum((total <= point * total[:, -1:]).sum(axis=1), self.actions - 1)
+
+    def _chances(self, logits: np.ndarray) -> np.ndarray:
+        """Return the softmax (n, A) of logits (n, A) at each sequence's temperature, float64."""
         how = self.settings
         left = 1.0 - self._steps / how.temperature_steps if how.temperature_steps else np.ones(self._n)
         temperature = np.maximum(how.temperature * left, how.temperature_floor if how.temperature_steps else 0.0)
-        point = self._random.random((self._n, 1))
         top = logits - logits.max(axis=1, keepdims=True)
         weight = np.exp(top.astype(np.float64) / np.maximum(temperature, 1e-6)[:, None])
-        self._chances = weight / weight.sum(axis=1, keepdims=True)
-        total = np.cumsum(weight, axis=1)
-        return np.minimum((total <= point * total[:, -1:]).sum(axis=1), self.actions - 1)
+        return np.asarray(weight / weight.sum(axis=1, keepdims=True))
 
     def _read(self, rows: np.ndarray, observation: np.ndarray) -> Tensor:
         """Read one token of sequences ``rows``: their previous rows and this observation; return logits (R, A)."""

@@ -59,8 +59,8 @@ class Arena(Protocol):
     def spread(self, actions: np.ndarray) -> np.ndarray:
         """Return the contexts' actions (C,) that together are the worlds' actions (W,)."""
 
-    def scene(self) -> np.ndarray:
-        """Return where the first world is, float64: what a picture of it is drawn from."""
+    def scene(self, reached: bool = False) -> np.ndarray:
+        """Return where the first world is, or was led by its last step: float64, what a picture of it is drawn from."""
 
 
 class WorldArena:
@@ -121,9 +121,9 @@ class WorldArena:
         """Return the actions: a world has one context."""
         return actions
 
-    def scene(self) -> np.ndarray:
-        """Return the first world's state, (1,)."""
-        return self._batch.state[:1].astype(np.float64)
+    def scene(self, reached: bool = False) -> np.ndarray:
+        """Return the first world's state, (1,), or the one its last step led to."""
+        return (self._batch.reached if reached else self._batch.state)[:1].astype(np.float64)
 
 
 def write(record: Record, t: int, columns: dict[str, np.ndarray]) -> None:

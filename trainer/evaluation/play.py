@@ -44,10 +44,11 @@ class Film:
         self.last: list[np.ndarray] = []
         self._running: list[np.ndarray] = []
 
-    def add(self, before: np.ndarray, ended: bool) -> None:
-        """Take in the scene a step began in, and whether the step ended its episode."""
+    def add(self, before: np.ndarray, end: np.ndarray | None) -> None:
+        """Take in the scene a step began in, and where it ended its episode the last scene."""
         self._running.append(before)
-        if ended:
+        if end is not None:
+            self._running.append(end)
             self.first = self.first or self._running
             self.last, self._running = self._running, []
 
@@ -60,16 +61,16 @@ def pieces(
     for first in range(0, steps, PIECE):
         record = Record.empty(arena.worlds, min(PIECE, steps - first))
         for t in range(record.steps):
-            scene = arena.scene() if film is not None else None
+            scene = arena.scene()
             action = player.act(arena.observation)
-            told = arena.step(action)
-            player.observe(*told)
-            arena.note(record, t)
             entropy = getattr(player, "entropy", None)
             if entropy is not None:
                 record.entropy[:, t] = entropy.reshape(arena.worlds, contexts).mean(axis=1)
-            if film is not None and scene is not None:
-                film.add(scene, bool(record.ended[0, t]))
+            told = arena.step(action)
+            player.observe(*told)
+            arena.note(record, t)
+            if film is not None:
+                film.add(scene, arena.scene(reached=True) if told.terminated[0] or told.truncated[0] else None)
             if progress is not None:
                 progress(first + t + 1, steps)
         yield record

@@ -48,6 +48,7 @@ class ClassicArena:
         self._rows = np.arange(len(symbol))
         self._random = [np.random.Generator(np.random.PCG64(seed)) for seed in seeds]
         self._position = np.stack([self._begin(w) for w in range(len(symbol))])
+        self._reached = self._position
         self._taken = np.zeros(len(symbol), dtype=np.int64)
         self._last: dict[str, np.ndarray] = {}
 
@@ -75,6 +76,7 @@ class ClassicArena:
         """Take one action in every world."""
         before, action = self.state, self._order[self._rows, actions]
         self._position, paid, terminated = self.rules.dynamics.move(self._position, action)
+        self._reached = self._position.copy()
         self._taken += 1
         truncated = ~terminated & (self._taken >= self.rules.limit)
         reached, shown = self.state, self.rules.shown(paid).astype(np.float32)
@@ -101,9 +103,9 @@ class ClassicArena:
         """Return the players' actions that are the dynamics' ``actions``."""
         return self._behind[self._rows, actions]
 
-    def scene(self) -> np.ndarray:
-        """Return the first world's position, (D,)."""
-        return self._position[0].copy()
+    def scene(self, reached: bool = False) -> np.ndarray:
+        """Return the first world's position, (D,), or the one its last step led to."""
+        return (self._reached if reached else self._position)[0].copy()
 
     def best(self, policy: Best) -> np.ndarray:
         """Return what a policy does here and now, as the players' actions."""

@@ -117,9 +117,9 @@ class GymArena:
         """Return the players' actions that are the environments' ``actions``."""
         return self._behind[self._rows, actions]
 
-    def scene(self) -> np.ndarray:
-        """Return what the first environment shows, (1,)."""
-        return self._state[:1].astype(np.float64)
+    def scene(self, reached: bool = False) -> np.ndarray:
+        """Return what the first environment shows, (1,), or what its last step led to."""
+        return (self._last["next_state"] if reached else self._state)[:1].astype(np.float64)
 
 
 class Learned:

@@ -126,9 +126,9 @@ class SwitchArena:
         both = np.stack([actions // len(MOVES), actions % len(MOVES)], axis=1).reshape(-1)
         return self._behind[self._rows, both]
 
-    def scene(self) -> np.ndarray:
-        """Return the first pair's joint state, (1,)."""
-        return self._batch.state[:1].astype(np.float64)
+    def scene(self, reached: bool = False) -> np.ndarray:
+        """Return the first pair's joint state, (1,), or the one its last step led to."""
+        return (self._batch.reached if reached else self._batch.state)[:1].astype(np.float64)
 
     def _shown(self, state: np.ndarray) -> np.ndarray:
         return self._symbol[self._rows, seen(state).reshape(-1)]
