@@ -7,7 +7,17 @@ from common.dataset.local_store import STAGING, LocalStore, attempt_name
 from common.dataset.verbs import Entry, Store
 from common.errors import UsageError
 
-__all__ = ["STAGING", "Entry", "LocalStore", "Store", "attempt_name", "is_local", "open_store", "zarr_store"]
+__all__ = [
+    "STAGING",
+    "Entry",
+    "LocalStore",
+    "Store",
+    "attempt_name",
+    "environment",
+    "is_local",
+    "open_store",
+    "zarr_store",
+]
 
 
 def open_store(url: str) -> Store:
@@ -25,6 +35,21 @@ def open_store(url: str) -> Store:
     from common.dataset.s3_store import S3Store
 
     return S3Store(url)
+
+
+def environment(url: str) -> dict[str, str]:
+    """Return the variables that a process elsewhere needs, beside the URL, to reach the same place; none for a path.
+
+    They hold credentials: hand them over, and write them nowhere.
+
+    Raises:
+        UsageError: The scheme is unknown.
+    """
+    if is_local(url):
+        return {}
+    from common.dataset import s3_store
+
+    return s3_store.environment()
 
 
 def zarr_store(url: str) -> Any:

@@ -37,9 +37,17 @@ class ShardFailed(RuntimeError):
 
 
 class ShardActor:
-    """One core's worth of work; wrapped by Ray in ``pool``. Nothing is touched before ``ready`` is called."""
+    """One core's worth of work; wrapped by Ray in ``pool``. Nothing is touched before ``ready`` is called.
 
-    def __init__(self, url: str, identity: str, recipe: dict[str, Any]) -> None:
+    Args:
+        url: The dataset.
+        identity: Its identity digest.
+        recipe: What to make.
+        environment: Variables with which the driver reaches the dataset: this node need not have credentials.
+    """
+
+    def __init__(self, url: str, identity: str, recipe: dict[str, Any], environment: dict[str, str]) -> None:
+        os.environ.update(environment)
         self._url, self._identity = url, identity
         self._recipe = Recipe.model_validate(recipe)
         self._writer: DatasetWriter | None = None

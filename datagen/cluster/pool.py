@@ -10,6 +10,7 @@ from typing import Any
 import ray
 from ray.exceptions import RayError, RayTaskError
 
+from common.dataset.store import environment
 from common.dataset.writer import Conflict
 from common.errors import DataError
 from datagen.cluster import nodes
@@ -65,7 +66,7 @@ class RayPool:
         actor: type = ShardActor,
     ) -> None:
         self._actor: Any = ray.remote(num_cpus=1, memory=memory, max_restarts=0, max_task_retries=0)(actor)
-        self._arguments = (url, identity, recipe)
+        self._arguments = (url, identity, recipe, environment(url))
         self._limit, self._grows = limit, grows
         self._names = (f"actor-{number}" for number in itertools.count())
         self._workers: dict[str, _Worker] = {}

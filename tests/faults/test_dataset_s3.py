@@ -1,7 +1,9 @@
 """Datasets in an object store that fails: runs and checks either get through or name the cause, and lose nothing."""
 
 import json
+import os
 import subprocess
+import sys
 import time
 
 import numpy as np
@@ -13,6 +15,7 @@ from datagen.__main__ import main
 from datagen.verify import verify
 from tests.conftest import CHECKOUT, LONGER, SMALL, datagen_command
 from tests.faults.proxy import Proxy
+from tests.s3 import SECRET
 
 
 def run_inline(url: str) -> int:
@@ -35,7 +38,7 @@ def objects(url: str) -> dict[str, bytes]:
 @pytest.mark.parametrize("fault", ["refuse", "lose", "slow"])
 def test_a_run_gets_through_faults_and_writes_the_same(fault, s3_server, s3_url, tiny_digest, monkeypatch):
     monkeypatch.setenv("OMNIRL_STORE_TIMEOUT", "2")
-    every, seconds = (40, 2.5) if fault == "slow" else (3, 0.0)
+    every, seconds = (60, 2.5) if fault == "slow" else (6, 0.0)
     with Proxy(s3_server.port, fault, every, seconds) as proxy:
         monkeypatch.setenv("AWS_ENDPOINT_URL", proxy.endpoint)
         assert run_inline(s3_url) == 0
@@ -119,3 +122,26 @@ def test_a_server_killed_and_started_again_in_the_middle_of_a_run(s3_server, s3_
         assert subprocess.run(command, cwd=CHECKOUT, timeout=300).returncode == 0
     report = verify(s3_url, replays=3)
     assert report.ok and report.digest == undisturbed_digest
+
+
+@pytest.mark.slow
+def test_actors_that_have_no_credentials_of_their_own_get_the_drivers(s3_server, s3_url, tmp_path, tiny_digest):
+    """On a cluster the driver's variables are its own: here Ray is started without any and joined with them."""
+    bare = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
+    code = (
+        "import os, ray\n"
+        "keep = {k: os.environ.pop(k) for k in list(os.environ) if k.startswith('AWS_')}\n"
+        "ray.init(address='local', num_cpus=2, include_dashboard=False, log_to_driver=False, logging_level='WARNING')\n"
+        "os.environ.update(keep)\n"
+        "from datagen.__main__ import main\n"
+        "import sys\n"
+        "sys.exit(main(sys.argv[1:]))\n"
+    )
+    sets = [word for override in SMALL for word in ("--set", override)]
+    command = [sys.executable, "-c", code, "run", "--recipe", "tiny", "--out", s3_url, *sets]
+    environment = {**bare, **s3_server.environment()}
+    done = subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert verify(s3_url).digest == tiny_digest
+    kept = b"".join(open_store(s3_url).get(entry.key) for entry in open_store(s3_url).walk(""))
+    assert SECRET.encode() not in kept  # credentials are written nowhere
