@@ -2,6 +2,8 @@
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from common.agents import TabularAgent, behaviour, model
 from common.agents.model_based import _OPTIMISM, _PLACE
@@ -73,8 +75,7 @@ def test_the_kernel_learns_what_a_plain_learner_learns(world, gamma):
     data = play(world, behaviour("random"), 3000, seed=1)
     order = np.array([3, 1, 0, 7, 5, 2, 6, 4])
     symbol = np.argsort(order).astype(np.uint16)
-    settings = behaviour("model-based", gamma=gamma)
-    agent = TabularAgent(settings, world.n_states, world.n_actions, symbol=symbol)
+    agent = TabularAgent(behaviour("model-based", gamma=gamma), world.n_states, world.n_actions, symbol=symbol)
     plain = PlainModel(world.n_states, world.n_actions, gamma, order)
     ends = set()
     for step in transitions(data, world.n_actions):
@@ -99,6 +100,41 @@ def test_it_learns_the_same_in_the_worlds_of_the_paper(n, seed):
         plain.observe(*step)
     assert_alike(agent, plain)
     assert plain.visits.max() > 100
+
+
+@given(
+    size=st.tuples(st.integers(1, 256), st.integers(1, 7)),
+    gammas=st.lists(st.floats(0.0, 0.99), min_size=1, max_size=5, unique=True),
+    seed=st.integers(0, 2**32 - 1),
+)
+@settings(max_examples=12, deadline=None)
+def test_any_model_of_any_size_learns_what_a_plain_learner_learns(size, gammas, seed):
+    """Sizes from 1 to 256, several discounts in one memory, episodes learned whole or step by step."""
+    (n, a), rng = size, np.random.default_rng(seed)
+    symbol = rng.permutation(n).astype(np.uint16)
+    memory = np.full(model.memory_size(n, a, len(gammas)), np.nan)
+    model.begin(memory, symbol, a)
+    places = [model.value_function(memory, gamma, a) for gamma in gammas]
+    plain = [PlainModel(n, a, gamma, np.argsort(symbol)) for gamma in gammas]
+    ends = rng.random(n) < 0.1
+    for episode in range(25):
+        length = int(rng.integers(1, 30))
+        state = (rng.integers(0, n, length + 1) // rng.integers(1, 4)).astype(np.uint16)
+        state[:-1][ends[state[:-1]]] = np.flatnonzero(~ends)[0] if not ends.all() else 0
+        action, reward = rng.integers(0, a, length).astype(np.uint8), rng.normal(size=length).astype(np.float32)
+        terminated = bool(ends[state[-1]])
+        for first, last in ((0, length),) if episode % 2 else ((t, t + 1) for t in range(length)):
+            model.replay(memory, state, action, reward, first, last, a)
+        model.end_episode(memory, int(state[-1]), terminated, a)
+        for one in plain:
+            for t in range(length):
+                end = (terminated, not terminated) if t + 1 == length else (False, False)
+                one.observe(int(state[t]), int(action[t]), float(reward[t]), int(state[t + 1]), *end)
+    for place, one in zip(places, plain, strict=True):
+        v, q, root = model.learned(memory, place, a)
+        np.testing.assert_allclose(v, one.v, rtol=1e-8, atol=1e-8)
+        np.testing.assert_allclose(q, one.q, rtol=1e-8, atol=1e-8)
+        np.testing.assert_allclose(root, one.root, rtol=1e-12)
 
 
 def test_a_terminal_state_that_is_left_again_is_forgotten_once():
@@ -159,7 +195,7 @@ def test_the_preset_draws_its_coin_per_sequence():
 
 def test_drifting_follows_both_schedules(world):
     """Noise first, then the oracle, else the learner; an end above the start takes effect after the first step."""
-    settings = {
+    schedules = {
         "noise": 0.5,
         "noise_decay": 0.1,
         "noise_end": 0.2,
@@ -170,7 +206,7 @@ def test_drifting_follows_both_schedules(world):
     steps, runs = 220, 400
     tags = np.empty((runs, steps), dtype=int)
     for seed in range(runs):
-        tag = play(world, behaviour("model-based-to-oracle", oracle=2, **settings), 2 * steps, seed).tag[0]
+        tag = play(world, behaviour("model-based-to-oracle", oracle=2, **schedules), 2 * steps, seed).tag[0]
         tags[seed] = tag[tag < Tag.TERMINATED][:steps]
     step, size = np.arange(steps), world.n_states * world.n_actions
     noise = np.maximum(0.2, 0.5 - 0.1 / size * step)

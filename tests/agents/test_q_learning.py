@@ -1,12 +1,17 @@
 import math
 
+import hypothesis
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from common.agents import TabularAgent, behaviour
+from common.agents import TabularAgent, behaviour, q_learning
+from common.config import parse
 from common.dataset.schema import Tag
 from common.errors import UsageError
-from common.synthesis.generate import play
+from common.synthesis.generate import generate, play
+from common.synthesis.recipe import Recipe, load
 
 
 class PlainQ:
@@ -26,9 +31,9 @@ class PlainQ:
         self.visits[s][a] += 1
 
 
-def transitions(sequences, actions):
+def transitions(sequences, actions, place=0):
     """Yield (state, action, reward, next state, terminated, truncated) of a sequence with A = n_a."""
-    state, action, tag, reward = (getattr(sequences, n)[0] for n in ("state", "action", "tag", "reward"))
+    state, action, tag, reward = (getattr(sequences, n)[place] for n in ("state", "action", "tag", "reward"))
     for t in range(len(state) - 1):
         if action[t] != actions:
             yield (
@@ -59,6 +64,65 @@ def test_the_kernel_learns_what_a_plain_learner_learns(world, settings):
     np.testing.assert_allclose(agent.memory[:size], np.ravel(plain.q), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(agent.q, plain.q, rtol=1e-12, atol=1e-12)
     np.testing.assert_array_equal(agent.memory[size : 2 * size], np.ravel(plain.visits))
+
+
+@given(
+    size=st.tuples(st.integers(1, 256), st.integers(1, 7)),
+    settings=st.fixed_dictionaries(
+        {
+            "alpha": st.floats(0.001, 1.0),
+            "gamma": st.floats(0.0, 0.99),
+            "initial": st.sampled_from([0.0, 1.0]),
+            "visit_scale": st.sampled_from([None, 3.0, 1000.0]),
+        }
+    ),
+    seed=st.integers(0, 2**32 - 1),
+)
+@hypothesis.settings(max_examples=25, deadline=None)
+def test_any_learner_of_any_size_learns_what_a_plain_learner_learns(size, settings, seed):
+    """Sizes from 1 to 256; at first step by step, then whole episodes at once, as when it begins to act."""
+    (n, a), rng = size, np.random.default_rng(seed)
+    agent, plain = TabularAgent(behaviour("q-learning", **settings), n, a), PlainQ(n, a, **settings)
+    memory, parameters = agent.memory, agent._parameters
+    for episode in range(20):
+        length = int(rng.integers(1, 40))
+        state = (rng.integers(0, n, length + 1) // rng.integers(1, 9)).astype(np.uint16)
+        action, reward = rng.integers(0, a, length).astype(np.uint8), rng.normal(size=length).astype(np.float32)
+        terminated = bool(rng.random() < 0.5)
+        end = int(Tag.TERMINATED if terminated else Tag.TRUNCATED)
+        for first, last in ((0, length),) if episode > 10 else ((t, t + 1) for t in range(length)):
+            q_learning.learn(parameters, memory, state, action, reward, first, last, end if last == length else 0, a)
+        for t in range(length):
+            last = terminated and t + 1 == length
+            plain.observe(int(state[t]), int(action[t]), float(reward[t]), int(state[t + 1]), last)
+    np.testing.assert_allclose(memory[: n * a], np.ravel(plain.q), rtol=1e-10, atol=1e-10)
+    np.testing.assert_array_equal(memory[n * a : 2 * n * a], np.ravel(plain.visits))
+
+
+def test_it_learns_from_the_steps_of_others():
+    """A mixture's learner acts as one that has seen every row of the sequence, whoever acted."""
+    settings = {"alpha": 0.2, "gamma": 0.9, "visit_scale": 50.0}
+    recipe = parse(
+        Recipe,
+        {
+            **load("dpd").model_dump(),
+            "length": 1500,
+            "switch_share": 1.0,
+            "behaviours": [{"kind": "random"}, {"kind": "q-learning", "epsilon": 0.0, **settings}],
+        },
+        "recipe",
+    )
+    batch, compared = generate(recipe, 0, 4), 0
+    for place in range(4):
+        plain = PlainQ(16, 5, **settings)
+        tags = batch.tag[place][batch.tag[place] < Tag.TERMINATED]
+        for tag, (s, a, r, s2, terminated, _) in zip(tags, transitions(batch, 5, place), strict=False):
+            best = sorted(plain.q[s])
+            if tag == Tag.Q_LEARNING and best[-1] - best[-2] > 1e-9:
+                assert a == plain.q[s].index(best[-1])
+                compared += 1
+            plain.observe(s, a, r, s2, terminated)
+    assert compared > 500
 
 
 def test_the_preset_draws_its_coin_per_sequence(world):
