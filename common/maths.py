@@ -65,9 +65,8 @@ def log(x):
     high = ((c[5] + c[6] * z) + z2 * (c[7] + c[8] * z)) + z4 * (c[9] + c[10] * z)
     # 2 s = f - s f exactly in mathematics; this form keeps the leading term f unrounded
     value = k * LN2_HIGH + ((f - s * (f - z * (low + z4 * high))) + k * LN2_LOW)
-    value = value if x < np.inf else x
-    value = value if x > 0.0 else np.nan
-    return -np.inf if x == 0.0 else value
+    special = np.inf if x > 0.0 else (-np.inf if x == 0.0 else np.nan)
+    return value if 0.0 < x < np.inf else special
 
 
 @kernel(inline=True)
@@ -85,8 +84,7 @@ def exp(x):
     c = _INVERSE_FACTORIAL
     series = r + z * ((c[2] + c[3] * r) + z * (c[4] + c[5] * r))
     value = (half + half * series) * 2.0
-    value = 0.0 if x < -707.0 else value
-    return np.inf if x > 709.7 else value
+    return np.inf if x > 709.7 else (0.0 if x < -707.0 else value)
 
 
 @kernel

@@ -126,6 +126,7 @@ def _solve_all(worlds: Sequence[World]) -> None:
             world.n_actions,
             world.episode_limit,
             np.array(DISCOUNTS),
+            world.hints(),
             np.empty((len(DISCOUNTS), world.n_states), dtype=np.uint64),
         )
 

@@ -12,12 +12,14 @@ _ONE = np.uint64(1)
 
 
 @kernel
-def reference(world, probability, start_probabilities, n_actions, limit, discounts, optimal):
+def reference(world, probability, start_probabilities, n_actions, limit, discounts, known, optimal):
     """Fill ``optimal``, uint64 (D, n), with the optimal actions per discount (bit a is action a, ties complete).
 
     Returns the exact expected returns of an episode of at most ``limit`` steps: (of the last discount's oracle, which
-    draws uniformly among ties, of the uniform policy). ``world`` is ``World.arrays()``.
+    draws uniformly among ties, of the uniform policy). ``world`` is ``World.arrays()``, ``known`` is ``World.hints()``:
+    it spares work where the world's family found some of this out before.
     """
+    known_policy, known_at, known_oracle, known_random = known
     row_start, successor, _, reward, _, start_states, _, terminal = world
     n = terminal.shape[0]
     start = np.zeros(n)
@@ -25,10 +27,15 @@ def reference(world, probability, start_probabilities, n_actions, limit, discoun
         start[start_states[i]] += start_probabilities[i]
     expected = expected_rewards(row_start, probability, reward)
     q = np.empty((discounts.shape[0], n * n_actions))
-    solve_discounts(row_start, successor, probability, expected, terminal, n_actions, discounts, q, optimal)
+    solve_discounts(
+        row_start, successor, probability, expected, terminal, n_actions, discounts, known_policy, known_at, q, optimal
+    )
+    last = discounts.shape[0] - 1
+    if known_policy.shape[0] > 0 and discounts[last] == known_at and _is_unique(optimal[last]):
+        return known_oracle, known_random
     best, uniform = np.zeros(n * n_actions), np.full(n * n_actions, 1.0 / n_actions)
     for s in range(n):
-        mask, count = optimal[discounts.shape[0] - 1, s], np.int64(0)
+        mask, count = optimal[last, s], np.int64(0)
         for a in range(n_actions):
             count += np.int64((mask >> np.uint64(a)) & _ONE)
         for a in range(n_actions):
@@ -37,6 +44,15 @@ def reference(world, probability, start_probabilities, n_actions, limit, discoun
     oracle = episode_totals(row_start, successor, probability, expected, terminal, n_actions, best, start, limit)
     random = episode_totals(row_start, successor, probability, expected, terminal, n_actions, uniform, start, limit)
     return oracle[0], random[0]
+
+
+@kernel(allocates=False)
+def _is_unique(optimal):
+    """Return whether no state (0: terminal) has two optimal actions: then the oracle is the policy that is known."""
+    several = np.uint64(0)
+    for s in range(optimal.shape[0]):
+        several |= optimal[s] & (optimal[s] - _ONE)
+    return several == np.uint64(0)
 
 
 @kernel(allocates=False)

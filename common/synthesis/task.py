@@ -49,7 +49,14 @@ def prepare(world: World, action_map: np.ndarray) -> Task:
     arrays, n_actions = world.arrays(), world.n_actions
     optimal = np.empty((len(DISCOUNTS), world.n_states), dtype=np.uint64)
     oracle, random = reference(
-        arrays, world.probability, world.start_probabilities, n_actions, world.episode_limit, _DISCOUNTS, optimal
+        arrays,
+        world.probability,
+        world.start_probabilities,
+        n_actions,
+        world.episode_limit,
+        _DISCOUNTS,
+        world.hints(),
+        optimal,
     )
     row = {
         "family": world.family,

@@ -1,4 +1,4 @@
-"""Loops over stretches of flat arrays, written so that the compiler vectorises them without reordering a sum.
+"""Loops over stretches of flat arrays, ``LANES`` numbers at a time.
 
 Indices are unsigned: numba checks signed ones for wrap-around at every access, which costs three times the work.
 """
@@ -6,29 +6,36 @@ Indices are unsigned: numba checks signed ones for wrap-around at every access, 
 
 import numpy as np
 
+from common import lanes
 from common.kernels import kernel
+from common.lanes import LANES
 
-LANES = 4
-_FOUR = np.uint64(LANES)
-_THREE = np.uint64(3)
-_TWO = np.uint64(2)
-_ONE = np.uint64(1)
+__all__ = ["LANES", "add_scaled", "add_whole", "dot", "fill"]
+_STEP = np.uint64(LANES)
 
 
 @kernel(inline=True)
 def dot(x, x0, y, y0, count):
     """Return the sum of ``x[x0 + i] * y[y0 + i]`` for i below ``count`` rounded up to a multiple of ``LANES``.
 
-    Four interleaved partial sums, no remainder: the entries of x past ``count`` must be 0, those of y finite.
+    ``LANES`` interleaved partial sums, no remainder: the entries of x past ``count`` must be 0, those of y finite.
     """
     a, b = np.uint64(x0), np.uint64(y0)
-    t0, t1, t2, t3 = 0.0, 0.0, 0.0, 0.0
-    for i in range(np.uint64(0), np.uint64(count), _FOUR):
-        t0 += x[a + i] * y[b + i]
-        t1 += x[a + i + _ONE] * y[b + i + _ONE]
-        t2 += x[a + i + _TWO] * y[b + i + _TWO]
-        t3 += x[a + i + _THREE] * y[b + i + _THREE]
-    return (t0 + t1) + (t2 + t3)
+    sums = lanes.zeros()
+    for i in range(np.uint64(0), np.uint64(count), _STEP):
+        sums = lanes.add_product(sums, x, a + i, y, b + i)
+    return lanes.total(sums)
+
+
+@kernel(inline=True)
+def add_whole(x, x0, y, y0, count, factor):
+    """Add ``factor * y[y0 + i]`` to ``x[x0 + i]`` for i below ``count`` rounded up to a multiple of ``LANES``.
+
+    Spares short loops the remainder, one at a time; x and y may be one array, if the stretches do not overlap.
+    """
+    a, b = np.uint64(x0), np.uint64(y0)
+    for i in range(np.uint64(0), np.uint64(count), _STEP):
+        lanes.store(x, a + i, lanes.add_scaled(lanes.load(x, a + i), factor, y, b + i))
 
 
 @kernel(inline=True)

@@ -10,9 +10,10 @@ from common.config import Settings
 from common.errors import NoWorldError
 from common.kernels import kernel
 from common.random import below, normal, uniform
+from common.worlds.discounts import SWEEPS
 from common.worlds.evaluate import evaluate_mixture, expected_rewards
 from common.worlds.rows import reaching
-from common.worlds.solve import SWEEPS, policy_iteration
+from common.worlds.solve import policy_iteration
 
 RewardKind = Literal["dense", "mixed", "sparse-goal", "goal-with-pits"]
 KINDS = ("dense", "mixed", "sparse-goal", "goal-with-pits")

@@ -11,15 +11,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from common.kernels import kernel
+from common.worlds.discounts import TIE, improve, solve_discounts
 from common.worlds.evaluate import backup, evaluate_choice, evaluate_mixture, expected_rewards
 from common.worlds.world import World
 
-SWEEPS = 4
-"""Value sweeps before the first exact evaluation."""
-TIE = 1e-9
-"""Actions within TIE * max(1, max |Q|) of the best are optimal too."""
-_SWITCH = 1e-14
-"""A policy leaves its action only for one that is better by this part of max |Q|: rounding must not make it cycle."""
 _MOST_ACTIONS = 64
 
 
@@ -70,7 +65,7 @@ def policy_iteration(
         total = 0.0
         for s in range(n):
             total += value[s]
-        if total <= reached or not _improve(q, n_actions, policy):
+        if total <= reached or not improve(q, n_actions, policy):
             break
         reached = total
     for s in range(n):
@@ -79,77 +74,6 @@ def policy_iteration(
             for a in range(1, n_actions):
                 value[s] = max(value[s], q[s * n_actions + a])
     return evaluations
-
-
-@kernel(allocates=False)
-def _improve(q, n_actions, policy):
-    """Switch every state to its best action where that is better beyond rounding; return whether any was."""
-    scale = 0.0
-    for row in range(q.shape[0]):
-        scale = max(scale, abs(q[row]))
-    changed = False
-    for s in range(policy.shape[0]):
-        best = q[s * n_actions + policy[s]] + _SWITCH * scale
-        for a in range(n_actions):
-            if q[s * n_actions + a] > best:
-                best = q[s * n_actions + a]
-                policy[s] = a
-                changed = True
-    return changed
-
-
-@kernel(allocates=False)
-def optimal_bits(q, terminal, n_actions, bits):
-    """Write to ``bits``, uint64 (n,), bit a set where action a is optimal by the tie rule; 0 at terminal states."""
-    for s in range(terminal.shape[0]):
-        bits[s] = np.uint64(0)
-        if not terminal[s]:
-            best, scale = -np.inf, 1.0
-            for a in range(n_actions):
-                best = max(best, q[s * n_actions + a])
-                scale = max(scale, abs(q[s * n_actions + a]))
-            for a in range(n_actions):
-                if q[s * n_actions + a] >= best - TIE * scale:
-                    bits[s] |= np.uint64(1) << np.uint64(a)
-
-
-@kernel(allocates=False)
-def _take_best(q, terminal, n_actions, policy, value):
-    """Write the greedy policy (n,) and its values (n,), 0 in terminal states."""
-    for s in range(terminal.shape[0]):
-        policy[s], value[s] = 0, 0.0
-        if not terminal[s]:
-            for a in range(1, n_actions):
-                if q[s * n_actions + a] > q[s * n_actions + policy[s]]:
-                    policy[s] = a
-            value[s] = q[s * n_actions + policy[s]]
-
-
-@kernel
-def solve_discounts(row_start, successor, probability, expected, terminal, n_actions, discounts, q, bits):
-    """Solve for several discounts, each warm-started from the one before: q (D, n * a) float64, bits (D, n) uint64."""
-    n = terminal.shape[0]
-    policy, value = np.zeros(n, dtype=np.int64), np.zeros(n)
-    for d in range(discounts.shape[0]):
-        if discounts[d] == 0.0:
-            q[d] = expected
-            _take_best(q[d], terminal, n_actions, policy, value)
-            optimal_bits(q[d], terminal, n_actions, bits[d])
-            continue
-        policy_iteration(
-            row_start,
-            successor,
-            probability,
-            expected,
-            terminal,
-            n_actions,
-            discounts[d],
-            SWEEPS,
-            policy,
-            value,
-            q[d],
-        )
-        optimal_bits(q[d], terminal, n_actions, bits[d])
 
 
 def solve(world: World, discount: float = 0.994) -> np.ndarray:
@@ -248,5 +172,5 @@ def _solutions(world: World, discounts: Sequence[float]) -> tuple[np.ndarray, np
     q = np.empty((len(discounts), n * a))
     bits = np.empty((len(discounts), n), dtype=np.uint64)
     rows = (world.row_start, world.successor, world.probability, expected, world.terminal)
-    solve_discounts(*rows, a, np.array(discounts, dtype=np.float64), q, bits)
+    solve_discounts(*rows, a, np.array(discounts, dtype=np.float64), np.empty(0, dtype=np.int64), 0.0, q, bits)
     return q.reshape(-1, n, a), bits

@@ -39,6 +39,24 @@ class RewardTable:
         return mean, noise
 
 
+@dataclass(frozen=True, eq=False)
+class Known:
+    """What drawing a world has found out on the way, so that its labels need less work; they are the same without."""
+
+    discount: float
+    policy: np.ndarray
+    """(n,) int64: an optimal action of each state at that discount."""
+    oracle: float
+    """Exact expected return of an episode of that policy, as ``episode_return`` has it."""
+    random: float
+    """The same of the uniform policy."""
+    of: tuple[np.ndarray, np.ndarray, float]
+    """The world's ``probability``, ``reward`` and ``max_steps``: of a world with others nothing is known."""
+
+
+_NOTHING_KNOWN = (np.empty(0, dtype=np.int64), 0.0, 0.0, 0.0)
+
+
 @dataclass(frozen=True, eq=False, kw_only=True)
 class World:
     """A finite MDP. States are 0..n-1 in rank order and are shown as ``symbol[state]``.
@@ -93,6 +111,8 @@ class World:
     """Where rows leave out entries under ``NEVER_DRAWN``: makes the whole transitions, (n, a, n) float64, anew."""
     rejections: Mapping[str, int] = field(default_factory=dict)
     """Candidates drawn and dropped before this world, by check."""
+    known: Known | None = None
+    """What was found out when it was drawn, if anything."""
     emission: Emission | None = None
     """Where the state is hidden: what is shown instead of ``symbol``."""
     atoms: "World | None" = None
@@ -142,6 +162,15 @@ class World:
             hidden = self.emission.tokens
             rows = (self.emission.row_start, self.emission.symbol, self.emission.cumulative)
         return (self.symbol, hidden, *rows, self.atomic().n_actions, self.action_tokens)
+
+    def hints(self) -> tuple[np.ndarray, float, float, float]:
+        """Return ``known`` as kernels take it: (policy, discount, oracle, random); no policy if there is none."""
+        known = self.known
+        if known is None or known.of[0] is not self.probability or known.of[1] is not self.reward:
+            return _NOTHING_KNOWN
+        if known.of[2] != self.max_steps:
+            return _NOTHING_KNOWN
+        return known.policy, known.discount, known.oracle, known.random
 
     def atomic(self) -> "World":
         """Return the world whose rows are played: that of single actions where a step takes several."""

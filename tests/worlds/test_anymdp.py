@@ -9,7 +9,7 @@ from common.errors import UsageError
 from common.worlds import sample_world, solve
 from common.worlds.returns import episode_return
 
-GOLDEN = "36655e5483c5d35d313e636de24d4fbc015097d4399a0d98a4c2be87b4b480c2"
+GOLDEN = "031b2ca91f4534d42dc7ba7dc1ace085a66824343d18397d51835e37578b26b3"
 
 
 def worlds(n_states, count, **parameters):

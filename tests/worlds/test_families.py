@@ -140,7 +140,7 @@ def test_garnet_rewards_and_cap_follow_the_specification():
 
 GOLDEN = {
     "bandit": "8cffddb258ad8a01c4b681e41402cd9a511aaec8111f70975c3b56d0782a8709",
-    "garnet": "92c971afb62f8298ed3b549de4a6527354a4eb5c7c9fcbbd433594c4a211c1e8",
+    "garnet": "c8387b07edc1b512afe8e45c01d5c717866ecf30c1d6fd69fefacaaf53fdfeb4",
     "parts": "69d8926ede0d9ed7c9f28bf3ca40992dcbf2c45b11abf04205fbede08b8208c9",
     "gridworld": "3227ac3ff42cbeaa4504507941c4af260ded0693842cefd1cb60894a3da129cb",
 }

@@ -8,11 +8,12 @@ from pydantic import Field, model_validator
 from common.config import Settings
 from common.errors import NoWorldError
 from common.random import generator
+from common.worlds.anymdp.acceptance import ORACLE_DISCOUNT
 from common.worlds.anymdp.sampler import REJECTIONS, sample
 from common.worlds.anymdp.transitions import whole_rows
 from common.worlds.registry import Family, register
 from common.worlds.shape import MAX_STATES
-from common.worlds.world import RewardTable, World
+from common.worlds.world import Known, RewardTable, World
 
 LEAST_STATES = 8
 MOST_CANDIDATES = 100_000
@@ -69,7 +70,7 @@ def sample_anymdp(parameters: Parameters, seed: int) -> World:
     vocabulary = parameters.n_states if parameters.vocabulary is None else parameters.vocabulary
     least = parameters.n_states if parameters.min_states is None else parameters.min_states
     counts = np.zeros(len(REJECTIONS), dtype=np.int64)
-    cap, symbol, start, terminal, rows, mean, noise, mean_next, noise_next, before = sample(
+    cap, symbol, start, terminal, rows, mean, noise, mean_next, noise_next, before, policy, best, blind = sample(
         generator(seed), least, parameters.n_states, parameters.n_actions, vocabulary, MOST_CANDIDATES, counts
     )
     rejections = {name: int(count) for name, count in zip(REJECTIONS, counts, strict=True)}
@@ -98,6 +99,7 @@ def sample_anymdp(parameters: Parameters, seed: int) -> World:
         vocabulary=vocabulary,
         rejections=rejections,
         reward_table=RewardTable(mean.reshape(n, n_actions, 1), noise.reshape(n, n_actions, 1), mean_next, noise_next),
+        known=Known(ORACLE_DISCOUNT, policy, best, blind, (probability, reward, cap)),
         transition_table=_WholeRows(before, n_actions, terminal),
     )
 

@@ -156,7 +156,7 @@ def adjust_bonus(
         reward: (n * n_actions,) float64, out: expected reward under the final bonus.
         value: (n + LANES,) float64, out: V* at ``DISCOUNT``.
         policy: (n,) int64, out: a policy that attains it.
-        table: (n * n,) float64, scratch.
+        table: (n * (n + LANES),) float64, scratch.
         bonus: (2,) float64, out: bonus of every pitfall (0 where there is none), bonus of the last state.
     """
     n = terminal.shape[0]

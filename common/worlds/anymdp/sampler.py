@@ -9,10 +9,11 @@ import numpy as np
 
 from common.kernels import kernel
 from common.random import below
-from common.worlds.anymdp.acceptance import ACCEPTED, judge, oracle_earns_less
+from common.worlds.anymdp.acceptance import ACCEPTED, episode_returns, judge
 from common.worlds.anymdp.ends import START_RANKS, draw_starts, draw_terminals
 from common.worlds.anymdp.rewards import add_bonus, adjust_bonus, draw_rewards, expected_rewards
 from common.worlds.anymdp.transitions import draw_transitions
+from common.worlds.chain import chain_room
 from common.worlds.linear import LANES
 from common.worlds.shape import episode_cap, injection
 
@@ -37,8 +38,9 @@ def sample(rng, least_states, most_states, n_actions, vocabulary, limit, rejecti
     Returns:
         T_E (0 where it gave up), symbol (n,) uint16, start (START_RANKS,), terminal (n,) bool, then sparse rows as
         ``World`` has them (row_start, successor, probability, cumulative, reward, noise), then mean (n * a,),
-        noise (n * a,), mean_next (n,) and noise_next (n,) of the reward, and the state (1,) the generator had before
-        the rows were drawn, for ``whole_rows``.
+        noise (n * a,), mean_next (n,) and noise_next (n,) of the reward, the state (1,) the generator had before
+        the rows were drawn, for ``whole_rows``, and a policy (n,) that is optimal at ``ORACLE_DISCOUNT`` with what an
+        episode earns under it and under the uniform policy.
     """
     n, cap, symbol = _draw_shape(rng, least_states, most_states, vocabulary)
     size = most_states * n_actions
@@ -48,7 +50,8 @@ def sample(rng, least_states, most_states, n_actions, vocabulary, limit, rejecti
     mean, noise = np.empty(size), np.empty(size)
     expected, pit, goal, reward = np.empty(size), np.empty(size), np.empty(size), np.empty(size)
     value, policy = np.empty(most_states + LANES), np.empty(most_states, dtype=np.int64)
-    table = np.empty(most_states * most_states)
+    table = np.empty(most_states * (most_states + LANES))
+    chain, blind = chain_room(n), chain_room(n)
     for _ in range(limit):
         rows = n * n_actions
         terminal, mean_next, noise_next = np.empty(n, dtype=np.bool_), np.zeros(n + LANES), np.empty(n)
@@ -64,13 +67,19 @@ def sample(rng, least_states, most_states, n_actions, vocabulary, limit, rejecti
         ):  # fmt: skip
             rejections[_BONUS] += 1
             continue
-        verdict = judge(n_actions, cap, start, terminal, base, core, first, last, reward, value, policy, table)
+        verdict = judge(
+            n_actions, cap, start, terminal, base, core, first, last, reward, value, policy, table, chain, blind
+        )
         if verdict != ACCEPTED:
             rejections[verdict] += 1
             continue
-        if oracle_earns_less(n_actions, cap, start, terminal, base, core, first, last, reward, value, policy, table):
+        best, blind_return = episode_returns(
+            n_actions, cap, start, terminal, base, core, first, last, reward, value, policy, table, chain, blind
+        )
+        if best < blind_return:
             rejections[_ORACLE] += 1
             n, cap, symbol = _draw_shape(rng, least_states, most_states, vocabulary)
+            chain, blind = chain_room(n), chain_room(n)
             continue
         add_bonus(terminal, bonus, mean_next)
         return (
@@ -84,10 +93,13 @@ def sample(rng, least_states, most_states, n_actions, vocabulary, limit, rejecti
             mean_next[:n].copy(),
             noise_next,
             before,
+            policy[:n].copy(),
+            best,
+            blind_return,
         )
     empty = np.empty(0)
     nothing = pack(n_actions, base[:0], core, first, last, empty, empty, empty, empty)
-    return 0.0, symbol, start, np.empty(0, dtype=np.bool_), nothing, empty, empty, empty, empty, rng
+    return 0.0, symbol, start, np.empty(0, dtype=np.bool_), nothing, empty, empty, empty, empty, rng, policy, 0.0, 0.0
 
 
 @kernel

@@ -8,8 +8,8 @@ rows are those of ``transitions``; entries outside of their stretches are taken 
 import numpy as np
 
 from common.kernels import kernel
-from common.worlds.evaluate import solve_envelope
-from common.worlds.linear import add_scaled, dot, fill
+from common.worlds.evaluate import place, solve_envelope, unit_row
+from common.worlds.linear import add_whole, dot
 
 _ROUNDS = 1000
 _GAIN = 1e-11
@@ -32,15 +32,15 @@ def optimal_values(n_actions, discount, sweeps, terminal, base, core, first, las
         reward: (n * n_actions,) float64, expected reward of (s, a).
         value: (n + LANES,) float64, in: where to start, 0 in terminal states and past n; out: V*.
         policy: (n,) int64, in: where to start; out: an optimal policy.
-        table: (n * n,) float64, scratch.
+        table: (n * (n + LANES),) float64, scratch.
     """
     n = terminal.shape[0]
-    begin, end = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
+    begin, end, reach = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
     for _ in range(sweeps):
         _improve(n_actions, discount, terminal, base, core, first, last, reward, value, policy, True)
     for _ in range(_ROUNDS):
         _write_system(n_actions, discount, terminal, base, core, first, last, reward, policy, table, begin, end, value)
-        solve_envelope(table, begin, end, value[:n])
+        solve_envelope(table, begin, end, reach, value)
         if not _improve(n_actions, discount, terminal, base, core, first, last, reward, value, policy, False):
             break
 
@@ -49,52 +49,20 @@ def optimal_values(n_actions, discount, sweeps, terminal, base, core, first, las
 def _write_system(n_actions, discount, terminal, base, core, first, last, reward, policy, table, begin, end, value):
     """Write the rows of I - discount P of a policy, their envelope, and its rewards to ``value``."""
     n = terminal.shape[0]
+    top = 0
     for s in range(n):
         begin[s], end[s], value[s] = s, s, 0.0
         if terminal[s]:
-            table[s * n + s] = 1.0
+            top = max(top, s)
+            unit_row(table, n, s, s, top)
             continue
         index = s * n_actions + policy[s]
-        begin[s], end[s], value[s] = min(s, first[index]), max(s, last[index] - 1), reward[index]
-        fill(table, s * n + begin[s], end[s] + 1 - begin[s], 0.0)
-        row, shift = np.uint64(s * n), np.uint64(base[index])
-        for j in range(np.uint64(first[index]), np.uint64(last[index])):
-            table[row + j] = 0.0 if terminal[j] else -discount * core[shift + j]
-        table[s * n + s] += 1.0
-
-
-@kernel
-def uniform_values(n_actions, discount, terminal, base, core, first, last, reward, value, table):
-    """Write the values (n,) of the policy that draws every action alike; arguments as in ``optimal_values``."""
-    n = terminal.shape[0]
-    begin, end = np.empty(n, dtype=np.int64), np.empty(n, dtype=np.int64)
-    uniform_chain(n_actions, -discount, terminal, base, core, first, last, reward, table, begin, end, value)
-    for s in range(n):
-        for j in range(begin[s], end[s] + 1):
-            if terminal[j]:
-                table[s * n + j] = 0.0
-        table[s * n + s] += 1.0
-    solve_envelope(table, begin, end, value[:n])
-
-
-@kernel(allocates=False)
-def uniform_chain(n_actions, factor, terminal, base, core, first, last, reward, table, begin, end, paid):
-    """Write the uniform policy's transitions times ``factor``, and its rewards.
-
-    Row s of ``table`` (n * n,) is written in columns [begin[s], end[s]], which include s; ``paid`` is (n,) float64.
-    """
-    n = terminal.shape[0]
-    share = 1.0 / n_actions
-    for s in range(n):
-        begin[s], end[s], paid[s] = s, s, 0.0
-        if not terminal[s]:
-            for index in range(s * n_actions, (s + 1) * n_actions):
-                begin[s], end[s] = min(begin[s], first[index]), max(end[s], last[index] - 1)
-                paid[s] += share * reward[index]
-        fill(table, s * n + begin[s], end[s] + 1 - begin[s], 0.0)
-        for index in range(s * n_actions, (s + 1) * n_actions):
-            low, count = first[index], last[index] - first[index]
-            add_scaled(table, s * n + low, core, base[index] + low, count, factor * share)
+        low, count = first[index], last[index] - first[index]
+        begin[s], end[s], value[s] = min(s, low), max(s, low + count - 1), reward[index]
+        top = max(top, end[s])
+        unit_row(table, n, s, begin[s], top)
+        # terminal columns stay: the value there is 0
+        add_whole(table, place(n, s) + low, core, base[index] + low, count, -discount)
 
 
 @kernel(inline=True)
