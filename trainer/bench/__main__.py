@@ -20,6 +20,7 @@ from common import cli
 from common.errors import DataError, UsageError
 from trainer import config as configs
 from trainer.bench import table
+from trainer.bench.learning import CONTEXT, equal_inner, learned, parameters_of
 from trainer.model.config import Backbone, Layout
 
 EXAMPLES = (
@@ -27,6 +28,7 @@ EXAMPLES = (
     "python -m trainer.bench --backbones all --contexts 512,4096",
     "python -m trainer.bench --layouts all",
     "python -m trainer.bench --contexts 8192,32768,131072,524288 --segment 2048 --seconds 1",
+    "python -m trainer.bench --backbones all --equal --minutes 4",
     "python -m trainer.bench --recipe small --sizes",
 )
 
@@ -45,10 +47,8 @@ def bench(arguments: argparse.Namespace) -> int:
     contexts = [_positive(part, "--contexts") for part in arguments.contexts.split(",")]
     backbones = _names(arguments.backbones or base.model.backbone, get_args(Backbone), "--backbones")
     layouts = _names(arguments.layouts or base.model.layout, get_args(Layout), "--layouts")
-    cells = [
-        (configs.load(arguments.recipe, [*arguments.set, f"model.backbone={b}", f"model.layout={layout}"]), context)
-        for b, layout, context in product(backbones, layouts, contexts)
-    ]
+    kinds = [_settings(arguments, base, *kind) for kind in product(backbones, layouts)]
+    cells = [(settings, context) for settings in kinds for context in contexts]
     machine = {
         "cores": os.cpu_count(),
         "processor": platform.processor() or platform.machine(),
@@ -57,7 +57,7 @@ def bench(arguments: argparse.Namespace) -> int:
     }
     command = " ".join(["python -m trainer.bench", *arguments.typed])
     if not arguments.json:
-        print(table.heading(machine, command), flush=True)
+        print(table.heading(machine, command, arguments.minutes is not None), flush=True)
     results = []
     for row in _measured(cells, arguments):
         results.append(row)
@@ -68,9 +68,19 @@ def bench(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _measured(cells: Sequence[tuple[configs.TrainConfig, int]], arguments: argparse.Namespace) -> Iterator[Any]:
+def _settings(arguments: argparse.Namespace, base: configs.TrainConfig, backbone: str, layout: str) -> list[str]:
+    """Return the ``--set`` values of one kind of model, at the recipe's number of parameters where that is asked."""
+    settings = [*arguments.set, f"model.backbone={backbone}", f"model.layout={layout}"]
+    if arguments.equal:
+        config = configs.load(arguments.recipe, settings)
+        settings.append(f"model.inner={equal_inner(config, parameters_of(base))}")
+    return settings
+
+
+def _measured(cells: Sequence[tuple[list[str], int]], arguments: argparse.Namespace) -> Iterator[Any]:
     """Yield what each cell measured, in a process of its own."""
-    for config, context in cells:
+    for settings, context in cells:
+        config = configs.load(arguments.recipe, settings)
         asked = {
             "config": config.model_dump(mode="json"),
             "context": context,
@@ -83,7 +93,11 @@ def _measured(cells: Sequence[tuple[configs.TrainConfig, int]], arguments: argpa
         )
         if done.returncode != 0:
             raise DataError(f"the cell {config.model.backbone}, context {context} failed:\n{done.stderr[-2000:]}")
-        yield json.loads(done.stdout)
+        row = json.loads(done.stdout)
+        if arguments.minutes is not None:
+            steps = max(1, round(60 * arguments.minutes * row["steps_per_cpu_second"] / (config.batch * CONTEXT)))
+            row["learned"] = learned(arguments.recipe, settings, steps)
+        yield row
 
 
 def _positive(text: str, option: str) -> int:
@@ -109,6 +123,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--segment", type=int, help="steps passed at once (the recipe's; else the whole context)")
     parser.add_argument("--backbones", help="of the blocks, several separated by commas, or all (the recipe's)")
     parser.add_argument("--layouts", help="of a step, several separated by commas, or all (the recipe's)")
+    parser.add_argument("--equal", action="store_true", help="at the recipe's parameters, by the feed-forward part")
+    parser.add_argument(
+        "--minutes", type=float, help="train each so long (of CPU time), print its loss on unseen worlds"
+    )
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--seconds", type=float, default=3.0, help="at least so long for each cell")
     parser.add_argument("--sizes", action="store_true", help="print the recipe's sizes with their reasons, and stop")

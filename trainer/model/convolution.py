@@ -32,4 +32,5 @@ class ShortConvolution(nn.Module):
         out = first * taps[:, 0] if self.bias is None else torch.addcmul(self.bias.float(), first, taps[:, 0])
         for tap in range(1, TAPS):
             out = torch.addcmul(out, joined[:, tap : tap + length], taps[:, tap])
-        return nn.functional.silu(out), joined[:, length:]
+        # a copy: a view would keep the whole segment
+        return nn.functional.silu(out), joined[:, length:].clone()

@@ -117,4 +117,4 @@ def carry(stays: Tensor, adds_GNKV: Tensor, state_BHKV: Tensor, shares: bool = F
     for stay, add in zip(stays.unbind(1), adds_GNKV.unbind(1), strict=True):
         before.append(state)
         state = torch.addcmul(add, stay, state) if shares else torch.baddbmm(add, stay, state)
-    return torch.stack(before, dim=1), state.view_as(state_BHKV)
+    return torch.stack(before, dim=1), state.view_as(state_BHKV).clone()

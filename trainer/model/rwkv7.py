@@ -99,7 +99,7 @@ class RWKV7(nn.Module):
         normal = torch.addcmul(self.group_bias.float(), normal, self.group_gain.float())
         own = ((r * k) @ self.bonus.float() * v).transpose(1, 2).flatten(2)
         out = self.out((normal + own).to(x_BTC.dtype) * self.gate(to_g))
-        return out, ShiftState(memory, x_BTC[:, -1:].float())
+        return out, ShiftState(memory, x_BTC[:, -1:].float().clone())
 
     def _heads(self, x_BTX: Tensor) -> Tensor:
         """Return (B, H, T, D), float32."""

@@ -46,6 +46,15 @@ def test_segments_equal_the_whole(backbone: str, lengths: list[int]) -> None:
 
 
 @every_backbone
+def test_a_state_is_no_view_of_a_segment(backbone: str) -> None:
+    """A view would keep the segment's memory, and sharding warns of it."""
+    model, tokens = small(backbone), random_tokens(2, LENGTH)
+    for lengths in (CUTS["ragged"], [LENGTH]):
+        _, state = run(model, cut(tokens, lengths))
+        assert not any(x._is_view() for part in state for x in part if isinstance(x, torch.Tensor))
+
+
+@every_backbone
 @settings(max_examples=10)
 @given(cuts=st.sets(st.integers(1, 89), max_size=6))
 def test_segments_equal_the_whole_at_any_cut(backbone: str, cuts: set[int]) -> None:
