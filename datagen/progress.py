@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
-from common.dataset.writer import Receipt
+from common.dataset.writer import Receipt, peak_bytes
 
 FIRST_LINE = 5.0
 """Seconds to the first plain line; each later one waits a little longer, up to ``LAST_LINE``."""
@@ -34,6 +34,7 @@ class Progress:
         self._task = TaskID(0)
         self._minute = self._started
         self._notes = self._unsaid = 0
+        self._peak = 0
 
     def __enter__(self) -> "Progress":
         if self._stream.isatty():
@@ -69,6 +70,7 @@ class Progress:
     def done(self, receipt: Receipt) -> None:
         """Count a committed shard; one that others committed counts in no rate."""
         self.committed += 1
+        self._peak = max(self._peak, receipt.peak_bytes)
         if receipt.new:
             self._made += 1
             self._steps += receipt.steps
@@ -104,7 +106,8 @@ class Progress:
         seconds = time.monotonic() - self._started
         return (
             f"{self.committed} of {self.total} shards committed; {self._made} made here, {self._steps:,} steps "
-            f"in {seconds:.1f} s, {self.rate:,.0f} steps/s"
+            f"in {seconds:.1f} s, {self.rate:,.0f} steps/s; memory at most {peak_bytes() / 1e6:,.0f} MB here"
+            + (f", {self._peak / 1e6:,.0f} MB in a worker" if self._peak else "")
         )
 
     def _line(self) -> str:

@@ -1,5 +1,7 @@
 """Writing a dataset: arrays and catalog rows of a shard in, committed objects out. Any number of writers may race."""
 
+import resource
+import sys
 import time
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -35,6 +37,8 @@ class Receipt(Settings):
     """Wall time spent on it, making the data included where the caller adds it."""
     new: bool
     """False where another writer committed the shard first, with the same data."""
+    peak_bytes: int = 0
+    """The most memory the writer's process has used so far; 0 where it did nothing."""
 
 
 class DatasetWriter:
@@ -89,6 +93,7 @@ class DatasetWriter:
             stored_bytes=sum(item.size for item in objects) + len(data),
             seconds=time.perf_counter() - started,
             new=new,
+            peak_bytes=peak_bytes(),
         )
 
     def close(self) -> None:
@@ -172,6 +177,12 @@ class DatasetWriter:
                 raise ValueError(f"{name} must be at most {limit}, got {int(arrays[name].max())}")
         if not np.isfinite(arrays["reward"]).all():
             raise ValueError("reward must be finite")
+
+
+def peak_bytes() -> int:
+    """Return the most memory this process has used so far."""
+    unit = 1 if sys.platform == "darwin" else 1024
+    return unit * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 
 
 def create_dataset(url: str, header: Header) -> DatasetWriter:
