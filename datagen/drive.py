@@ -32,6 +32,10 @@ _LOOK = 0.5
 _OLDEST = 10
 
 
+class ClusterLost(DataError):
+    """The workers' cluster is gone as a whole; what is committed stays."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """Something a pool reports of one of its workers."""

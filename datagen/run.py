@@ -2,9 +2,10 @@
 
 import contextlib
 import os
+import sys
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from common.dataset.reader import StoredDataset, committed
@@ -15,7 +16,7 @@ from common.errors import UsageError
 from common.synthesis.recipe import Recipe
 from datagen import holding
 from datagen.check import Depth
-from datagen.drive import Driver, Limits, Pool, set_aside_error
+from datagen.drive import ClusterLost, Driver, Limits, Pool, set_aside_error
 from datagen.holding import Holding, TakenOver
 from datagen.inline import InlinePool
 from datagen.ledger import Ledger
@@ -24,6 +25,8 @@ from datagen.plan import Plan, make_plan
 from datagen.progress import Progress
 from datagen.repair import repair
 
+RETURN = 900.0
+"""Seconds a cluster that went away has to come back."""
 _PROBE = f"{FOLDER}/probe.json"
 
 
@@ -42,6 +45,14 @@ class Execution:
     """Take the dataset from a command that holds it and lives."""
     wait: float = 0.0
     """Seconds to wait for such a one to end."""
+    patience: float = 0.0
+    """Seconds to wait for a cluster that does not answer."""
+
+    @property
+    def shared(self) -> bool:
+        """Whether the cluster is one that others started."""
+        return self.executor == "ray" and (self.address or os.environ.get("RAY_ADDRESS") or "local") != "local"
+
     trust: bool = False
     """Compare only the sizes of what is committed before going on, not its bytes."""
 
@@ -77,8 +88,13 @@ def run(recipe: Recipe, out: str, **how: Any) -> None:
                 with Holding(writer.store, "run", takeover=takeover, wait=execution.wait) as hold:
                     _make_missing(plan, writer, execution, hold)
                 return
+            except ClusterLost as lost:
+                if not execution.shared:
+                    raise
+                print(f"{lost}; waiting for it for up to {RETURN:.0f} s", file=sys.stderr, flush=True)
+                execution = replace(execution, patience=RETURN)
             except TakenOver as other:
-                print(f"{other}; waiting for its end, making nothing meanwhile", flush=True)
+                print(f"{other}; waiting for its end, making nothing meanwhile", file=sys.stderr, flush=True)
                 holding.wait_until_free(writer.store)
                 takeover = False
 
@@ -146,7 +162,7 @@ def _pool(plan: Plan, writer: DatasetWriter, execution: Execution) -> Iterator[t
         return
     from datagen.cluster.session import session
 
-    with session(execution.address, execution.actors) as shared:
+    with session(execution.address, execution.actors, execution.patience) as shared:
         from datagen.cluster.metrics import Metrics
         from datagen.cluster.pool import RayPool
 

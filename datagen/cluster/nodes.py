@@ -4,15 +4,17 @@ from typing import Any
 
 import ray
 from ray._private.worker import global_worker
-from ray.exceptions import ActorDiedError, ActorUnavailableError, OutOfMemoryError, RayError
+from ray.exceptions import ActorDiedError, ActorUnavailableError, OutOfMemoryError, RayError, RpcError
 
-from datagen.drive import NODE_LOST
+from datagen.drive import NODE_LOST, ClusterLost
+
+_PATIENCE = 10.0
+"""Seconds the head may take to answer."""
 
 
-def cores() -> int:
+def cores(going: set[str]) -> int:
     """Return the cores of the whole cluster, those of nodes that go left out; at least 1."""
     total = ray.cluster_resources().get("CPU", 1.0)
-    going = draining()
     for node in ray.nodes() if going else ():
         if node["Alive"] and node["NodeID"] in going:
             total -= node["Resources"].get("CPU", 0.0)
@@ -20,9 +22,18 @@ def cores() -> int:
 
 
 def draining() -> set[str]:
-    """Return the nodes, as hexadecimal numbers, that were told to go."""
+    """Return the nodes, as hexadecimal numbers, that were told to go.
+
+    Raises:
+        ClusterLost: The cluster's head does not answer.
+    """
     ours: Any = global_worker
-    return set(ours.gcs_client.get_draining_nodes(timeout=5.0))
+    try:
+        return set(ours.gcs_client.get_draining_nodes(timeout=_PATIENCE))
+    except RpcError as error:
+        raise ClusterLost(
+            f"the Ray cluster's head does not answer ({error}); when it is back, the same command again goes on"
+        ) from error
 
 
 def cause_of(error: RayError) -> str:

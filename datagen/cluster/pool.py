@@ -80,7 +80,11 @@ class RayPool:
         self._pause = _PAUSE
 
     def demand(self, shards: int) -> None:
-        """Hear how many shards are still to be made."""
+        """Hear how many shards are still to be made.
+
+        Raises:
+            ClusterLost: The cluster's head does not answer.
+        """
         self._demand = shards
         now = time.monotonic()
         if now - self._tended >= _TEND:
@@ -148,16 +152,16 @@ class RayPool:
                 worker.leaving = True
                 self._outbox.append(Outcome(name, "leaving", message="its node is being drained", cause="drained"))
         staying = [worker for worker in self._workers.values() if not worker.leaving]
-        wanted = self._wanted(sum(worker.node is not None for worker in staying))
+        wanted = self._wanted(nodes.cores(leaving), sum(worker.node is not None for worker in staying))
         for _ in range(min(wanted - len(staying), _AT_ONCE) if now >= self._not_before else 0):
             self._start()
         starting = [name for name, worker in self._workers.items() if worker.node is None]
         for name in starting[: max(0, len(staying) - wanted)]:
             self.discard(name)
 
-    def _wanted(self, running: int) -> int:
+    def _wanted(self, cores: int, running: int) -> int:
         """Return how many actors there should be, those that wait for a core included."""
-        size = max(nodes.cores(), running)
+        size = max(cores, running)
         if self._grows:
             size += min(max(_SPARE, running // 2), _MOST_SPARE)
         limits = [size, self._demand] if self._limit is None else [size, self._demand, self._limit]

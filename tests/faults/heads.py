@@ -1,6 +1,7 @@
 """Heads and nodes of Ray as processes of their own, on free ports, which leave no process behind."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -86,7 +87,7 @@ class Head:
             begin = file.tell()
             self.process = subprocess.Popen(command, env=self.environment, stdout=file, stderr=subprocess.STDOUT)
         wait_until(lambda: "Ray runtime started" in log.read_text()[begin:], 120, "the head never started")
-        ip = self.ip or log.read_text()[begin:].split("Local node IP:")[1].split()[0].strip("\x1b[0m")
+        ip = self.ip or re.sub(r"\x1b\[[0-9;]*m", "", log.read_text()[begin:]).split("Local node IP:")[1].split()[0]
         (Path(self.folder) / "address").write_text(f"{ip}:{port}")
 
     def answers(self) -> bool:
