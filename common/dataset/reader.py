@@ -40,6 +40,7 @@ class StoredDataset(Dataset):
     """A dataset in a store, opened for reading. It may still be being written."""
 
     stored = True
+    _skip_rows = 200_000
 
     def __init__(self, store: Store, header: Header) -> None:
         self.store = store
