@@ -91,7 +91,7 @@ class StoredDataset(Dataset):
 
     def committed(self) -> set[int]:
         """Return the shards committed by now."""
-        self._committed |= {number for number in committed(self.store) if number < self.n_shards}
+        self._committed = {number for number in committed(self.store) if number < self.n_shards}
         return set(self._committed)
 
     def refresh(self) -> set[int]:
