@@ -1,11 +1,12 @@
 """Where metrics go beside the run's own file: TensorBoard, Weights & Biases, MLflow; each only where asked for."""
 
 import importlib
+import secrets
 import warnings
 from pathlib import Path
 from typing import Any, Protocol
 
-from common.errors import UsageError
+from common.errors import DataError, UsageError
 from trainer.config import TrainConfig
 
 
@@ -43,7 +44,7 @@ class WeightsAndBiases:
     def __init__(self, run: Path, project: str, config: TrainConfig) -> None:
         wandb = _needed("wandb")
         known = run / "wandb-id"
-        name = known.read_text().strip() if known.exists() else wandb.util.generate_id()
+        name = known.read_text().strip() if known.exists() else secrets.token_hex(4)
         known.write_text(name + "\n")
         self._run = wandb.init(
             project=project, id=name, resume="allow", dir=str(run), name=run.name, config=config.model_dump(mode="json")
@@ -105,12 +106,21 @@ def check_sinks(config: TrainConfig) -> None:
 
 
 def open_sinks(run: Path, config: TrainConfig) -> list[Sink]:
-    """Return what the settings ask for. Raises as of ``check_sinks``."""
+    """Return what the settings ask for.
+
+    Raises:
+        UsageError: As of ``check_sinks``.
+        DataError: A service does not answer.
+    """
+    check_sinks(config)
     wanted, sinks = config.telemetry, list[Sink]()
     if wanted.tensorboard:
         sinks.append(TensorBoard(run))
-    if wanted.wandb:
-        sinks.append(WeightsAndBiases(run, wanted.wandb, config))
-    if wanted.mlflow:
-        sinks.append(MLflow(run, wanted.mlflow, config))
+    try:
+        if wanted.wandb:
+            sinks.append(WeightsAndBiases(run, wanted.wandb, config))
+        if wanted.mlflow:
+            sinks.append(MLflow(run, wanted.mlflow, config))
+    except Exception as error:
+        raise DataError(f"a service that telemetry names does not answer: {error}; mend it or leave it out") from error
     return sinks

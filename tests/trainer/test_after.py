@@ -97,7 +97,8 @@ def test_others_that_are_told(package: str, command: list[str], tmp_path: Path, 
     """The package itself, offline, where it is installed; else the refusal that names the extra."""
     monkeypatch.setenv("WANDB_MODE", "offline")
     monkeypatch.setenv("WANDB_SILENT", "true")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"file://{tmp_path / 'mlflow'}")
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
     run = tmp_path / "run"
     code = main([*command, "--run", str(run), "--set", "steps=2", "--set", f"telemetry.{package}=test"])
     try:

@@ -21,6 +21,7 @@ from common.errors import DataError, UsageError
 from trainer import config as configs
 from trainer.bench import table
 from trainer.bench.learning import CONTEXT, equal_inner, learned, parameters_of
+from trainer.data.rate import loader_rate
 from trainer.model.config import Backbone, Layout
 
 EXAMPLES = (
@@ -30,6 +31,7 @@ EXAMPLES = (
     "python -m trainer.bench --contexts 8192,32768,131072,524288 --segment 2048 --seconds 1",
     "python -m trainer.bench --backbones all --equal --minutes 4",
     "python -m trainer.bench --recipe small --sizes",
+    "python -m trainer.bench --data data/tiny",
 )
 
 
@@ -63,9 +65,23 @@ def bench(arguments: argparse.Namespace) -> int:
         results.append(row)
         if not arguments.json:
             print(table.line(row, results[0]), flush=True)
+    loader = _loader(arguments, base, results) if arguments.data else {}
     if arguments.json:
-        cli.print_json({"machine": machine, "command": command, "results": results})
+        cli.print_json({"machine": machine, "command": command, "results": results, **loader})
     return 0
+
+
+def _loader(arguments: argparse.Namespace, config: configs.TrainConfig, results: Sequence[Any]) -> dict[str, Any]:
+    """Return how fast one thread makes batches, and how many times what the first cell's model eats."""
+    torch.set_num_threads(arguments.threads)
+    made = loader_rate(arguments.data, config, arguments.seconds)
+    made["times_the_model"] = made["steps_per_cpu_second"] / results[0]["steps_per_cpu_second"]
+    if not arguments.json:
+        print(
+            f"loader alone, {made['data']}: {made['steps_per_cpu_second']:,.0f} steps per CPU second, "
+            f"{made['times_the_model']:,.0f} times what the model of the first line eats"
+        )
+    return {"loader": made}
 
 
 def _settings(arguments: argparse.Namespace, base: configs.TrainConfig, backbone: str, layout: str) -> list[str]:
@@ -127,6 +143,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--minutes", type=float, help="train each so long (of CPU time), print its loss on unseen worlds"
     )
+    parser.add_argument("--data", help="dataset's URL or recipe:NAME: how fast the loader alone feeds it, too")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--seconds", type=float, default=3.0, help="at least so long for each cell")
     parser.add_argument("--sizes", action="store_true", help="print the recipe's sizes with their reasons, and stop")
