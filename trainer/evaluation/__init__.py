@@ -1,5 +1,6 @@
-"""In-context evaluation: a frozen agent and tabular baselines on the same unseen worlds, scored by step and episode.
+"""In-context evaluation: a frozen agent and baselines on the same unseen worlds, scored by step and episode.
 
-Reading order: ``suites`` (which worlds), ``play`` (everyone's steps as one record), ``reference`` (exact random and
-oracle returns), ``score`` (records to numbers), ``baselines``, ``run`` (all of it for one suite), ``report``.
+Reading order: ``task`` and ``suites/`` (which worlds), ``prepared`` (a suite made ready for an agent), ``arena`` (all of
+its worlds side by side), ``play`` (everyone's steps as records), ``reference`` (what oracle and random play earn),
+``tally`` and ``score`` (records to numbers), ``baselines/``, ``run`` (all of it for one suite), ``report/``.
 """
