@@ -17,6 +17,7 @@ COMMANDS = {
     "export": "export",
     "import": "importing",
     "bench": "bench",
+    "scaling": "scaling",
 }
 """Name of a command -> its module here, in the order of the help."""
 

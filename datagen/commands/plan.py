@@ -40,6 +40,7 @@ def run(options: argparse.Namespace) -> None:
         "sequences": plan.header.sequences,
         "steps": plan.steps,
         "files": plan.files,
+        "actor_bytes": plan.actor_bytes(),
         "raw_bytes": plan.shards * plan.header.raw_bytes(),
         "stored_bytes_at_most_about": plan.shards * plan.shard_bytes(),
     }

@@ -1,115 +1,112 @@
-"""A real head and a submitted job, as on a cluster: the data are those of the inline run."""
+"""A real head and submitted jobs, as on a cluster: the data are those of the inline run, and nothing is left behind."""
 
 import os
-import signal
-import socket
+import re
 import subprocess
-import sys
-import tempfile
-import time
-from pathlib import Path
+import urllib.request
 
 import pytest
 
+from common.dataset import open_dataset
+from common.dataset.store import open_store
+from datagen.holding import holder
 from datagen.verify import verify
-from tests.conftest import CHECKOUT, SMALL, datagen_command
-
-RAY = str(Path(sys.executable).with_name("ray"))
-
-
-def free_ports(count):
-    sockets = [socket.socket() for _ in range(count)]
-    for one in sockets:
-        one.bind(("127.0.0.1", 0))
-    ports = [one.getsockname()[1] for one in sockets]
-    for one in sockets:
-        one.close()
-    return ports
-
-
-def processes_of(folder):
-    """Return the processes that have ``folder`` in their command line or environment, zombies aside."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        if entry.name.isdigit():
-            try:
-                text = (entry / "cmdline").read_bytes() + (entry / "environ").read_bytes()
-            except OSError:
-                continue
-            if folder.encode() in text and int(entry.name) != os.getpid():
-                found.append(int(entry.name))
-    return found
-
-
-def wait_until(condition, seconds, what):
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline, what
-        time.sleep(0.25)
+from tests.conftest import CHECKOUT, LONGER, SMALL, datagen_command
+from tests.faults.heads import RAY, Head, wait_until
+from tests.faults.ray_runs import actors, committed
 
 
 @pytest.fixture(scope="module")
 def head():
-    """A head of two cores on free ports, which leaves no process behind; yields (job server's URL, environment)."""
-    with tempfile.TemporaryDirectory(prefix="ray-", dir="/tmp", ignore_cleanup_errors=True) as folder:
-        port, dashboard, client, agent, metrics, grpc = free_ports(6)
-        environment = {**os.environ, "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}", "OUR_HEAD": folder}
-        command = [
-            RAY, "start", "--head", "--block", "--num-cpus=2", "--object-store-memory=100000000",
-            f"--temp-dir={folder}", f"--port={port}", f"--dashboard-port={dashboard}",
-            f"--ray-client-server-port={client}", f"--dashboard-agent-listen-port={agent}",
-            f"--metrics-export-port={metrics}", f"--dashboard-agent-grpc-port={grpc}", "--disable-usage-stats",
-        ]  # fmt: skip
-        with open(Path(folder) / "head.log", "w") as log:
-            process = subprocess.Popen(command, env=environment, stdout=log, stderr=subprocess.STDOUT)
-        try:
-            url = f"http://127.0.0.1:{dashboard}"
-            list_jobs = [RAY, "job", "list", f"--address={url}"]
-            wait_until(
-                lambda: subprocess.run(list_jobs, env=environment, capture_output=True).returncode == 0,
-                120,
-                "the head's job server never answered",
-            )
-            yield url, environment
-        finally:
-            process.send_signal(signal.SIGTERM)
-            process.wait(60)
-            deadline = time.monotonic() + 20.0
-            while processes_of(folder) and time.monotonic() < deadline:
-                time.sleep(0.5)
-            for left in processes_of(folder):
-                os.kill(left, signal.SIGKILL)
+    """A head of two cores on free ports, which leaves no process behind."""
+    made = Head()
+    made.start()
+    wait_until(made.answers, 120, "the head's job server never answered")
+    yield made
+    made.close()
 
 
-def submit(head, out, overrides, *options):
-    url, environment = head
-    entrypoint = datagen_command("run", "--recipe", "tiny", "--out", str(out), overrides=overrides)
-    command = [
-        RAY,
-        "job",
-        "submit",
-        f"--address={url}",
-        "--working-dir",
-        ".",
-        *options,
-        "--",
-        "python",
-        *entrypoint[1:],
-    ]
-    return subprocess.run(command, cwd=CHECKOUT, env=environment, capture_output=True, text=True, timeout=240)
+def submit(head, out, overrides, *options, cwd=CHECKOUT, arguments=()):
+    entrypoint = datagen_command("run", "--recipe", "tiny", "--out", str(out), *arguments, overrides=overrides)
+    command = [RAY, "job", "submit", f"--address={head.jobs}", *options, "--", "python", *entrypoint[1:]]
+    return subprocess.run(command, cwd=cwd, env=head.environment, capture_output=True, text=True, timeout=240)
 
 
 def test_a_submitted_job_gives_the_inline_digest(tmp_path, head, tiny_digest):
-    done = submit(head, tmp_path / "d", SMALL)
+    done = submit(head, tmp_path / "d", SMALL, "--working-dir", ".")
     assert done.returncode == 0, done.stdout + done.stderr
     assert "12 of 12 shards committed" in done.stdout and "steps/s" in done.stdout
     assert "\r" not in done.stdout
     report = verify(str(tmp_path / "d"))
     assert report.ok and report.digest == tiny_digest
-    again = submit(head, tmp_path / "d", SMALL)
+    again = submit(head, tmp_path / "d", SMALL, "--working-dir", ".")
     assert again.returncode == 0 and "12 of 12 shards are committed already" in again.stdout
 
 
 def test_a_refused_request_fails_the_job_with_the_reason(head):
-    done = submit(head, "relative/folder", SMALL)
+    done = submit(head, "relative/folder", SMALL, "--working-dir", ".")
     assert done.returncode != 0 and "absolute path, got 'relative/folder'" in done.stdout + done.stderr
+
+
+@pytest.mark.slow
+def test_a_job_from_the_installed_package(tmp_path, head, tiny_digest):
+    done = submit(head, tmp_path / "d", SMALL, cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert verify(str(tmp_path / "d")).digest == tiny_digest
+
+
+@pytest.mark.slow
+def test_a_stopped_job_leaves_no_process_and_goes_on_when_submitted_again(tmp_path, head, undisturbed_digest):
+    out = tmp_path / "d"
+    overrides = (*LONGER[:1], "sequences_per_shard=96", LONGER[2])
+    submitted = submit(head, out, overrides, "--working-dir", ".", "--no-wait", "--submission-id", "stopped")
+    assert submitted.returncode == 0, submitted.stderr
+    wait_until(lambda: len(committed(out)) >= 5, 120, "no shards")
+    pids = actors(out)
+    driver = holder(open_store(str(out))).pid
+    assert pids and committed(out)
+    command = [RAY, "job", "stop", f"--address={head.jobs}", "stopped"]
+    assert subprocess.run(command, env=head.environment, capture_output=True, timeout=60).returncode == 0
+    left = len(committed(out))
+    assert left < 128, "stopped too late to prove anything"
+    wait_until(lambda: not runs(driver) and not any(map(runs, pids)), 30, "processes of the job are left")
+    assert len(committed(out)) <= left + 2
+    again = submit(head, out, overrides, "--working-dir", ".")
+    assert again.returncode == 0, again.stdout + again.stderr
+    assert f"{len(pids)}" and re.search(r"\d+ of 128 shards are committed already", again.stdout)
+    report = verify(str(out))
+    assert report.ok and len(open_dataset(str(out)).committed()) == 128
+    wait_until(lambda: not any(map(runs, actors(out))), 30, "actors of the job are left")
+    lines = [line for line in again.stdout.splitlines() if "shards" in line]
+    assert len(lines) < 30, "a log, not a flood"
+
+
+def runs(number):
+    try:
+        os.kill(number, 0)
+        with open(f"/proc/{number}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] not in "ZX"
+    except OSError:
+        return False
+
+
+@pytest.mark.slow
+def test_prometheus_sees_the_driver(tmp_path, head):
+    out = tmp_path / "d"
+    overrides = ("sequences=49152", "sequences_per_shard=96", "length=256")
+    submitted = submit(head, out, overrides, "--working-dir", ".", "--no-wait", "--submission-id", "watched")
+    assert submitted.returncode == 0, submitted.stderr
+    wanted = ("ray_omnirl_shards", "ray_omnirl_steps_per_second", "ray_omnirl_actors", 'state="committed"')
+    seen = [""]
+
+    def scrape():
+        with urllib.request.urlopen(f"http://127.0.0.1:{head.metrics}/metrics", timeout=10) as answer:
+            seen[0] = answer.read().decode()
+        return all(word in seen[0] for word in wanted)
+
+    try:
+        wait_until(scrape, 120, "the metrics never came")
+    finally:
+        command = [RAY, "job", "stop", f"--address={head.jobs}", "watched"]
+        subprocess.run(command, env=head.environment, capture_output=True, timeout=60)
+    assert str(out) in seen[0]

@@ -4,6 +4,7 @@ import os
 import signal
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -13,6 +14,7 @@ from common.dataset.store import STAGING, open_store
 from common.dataset.writer import Conflict, create_dataset
 from common.errors import DataError
 from common.synthesis.recipe import load
+from datagen.cluster.pool import RayPool
 from datagen.plan import make_plan
 from datagen.run import run
 from datagen.verify import verify
@@ -91,10 +93,30 @@ def test_a_shard_that_cannot_be_written_is_set_aside_named_and_made_later(tmp_pa
     assert verify(str(out)).digest == tiny_digest
 
 
-def test_data_that_contradict_the_recipe_stop_the_run(tmp_path, ray_session):
+def test_data_that_contradict_the_recipe_stop_the_run(tmp_path, ray_session, tiny_dataset):
     out = tmp_path / "d"
     recipe = load("tiny", SMALL)
-    create_dataset(str(out), make_plan(recipe).header).store.put_new("tag/c/2/0", b"something else")
-    with pytest.raises(Conflict, match=r"shard 2: object tag/c/2/0 .* damaged"):
+    other = (Path(tiny_dataset) / "tag/c/1/0").read_bytes()
+    create_dataset(str(out), make_plan(recipe).header).store.put_new("tag/c/2/0", other)
+    with pytest.raises(Conflict, match=r"shard 2: object tag/c/2/0 .* other data"):
         run(recipe, str(out), actors=2)
     assert 2 not in open_dataset(str(out)).committed()
+
+
+class Twice(RayPool):
+    """Gives every shard to two actors, and delivers what both return."""
+
+    def submit(self, worker, shard):
+        super().submit(worker, shard)
+        others = [name for name, other in self._workers.items() if name != worker and other.node is not None]
+        for other in others[:1]:
+            super().submit(other, shard)
+
+
+def test_a_shard_delivered_twice_counts_once(tmp_path, ray_session, tiny_digest, monkeypatch):
+    out = tmp_path / "d"
+    monkeypatch.setattr("datagen.cluster.pool.RayPool", Twice)
+    run(load("tiny", SMALL), str(out), actors=2)
+    assert verify(str(out)).digest == tiny_digest
+    made = [record.shard for file in read_status(open_store(str(out))) for record in file.shards]
+    assert sorted(made) == list(range(12)), "each shard is counted once"

@@ -1,0 +1,62 @@
+"""``python -m datagen scaling``."""
+
+import argparse
+from collections.abc import Iterator
+from typing import Any
+
+from common import cli
+from datagen.commands import options as shared
+
+WHAT = "measure what the service itself costs: bookkeeping, Ray, starting up"
+EXAMPLES = (
+    "python -m datagen scaling",
+    "python -m datagen scaling --actors 4,16,64 --plot docs/images/scaling.png --json",
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the command's arguments."""
+    parser.add_argument(
+        "--actors", type=shared.counts, default=[4, 16, 64], help="numbers of actors on real Ray, with commas"
+    )
+    parser.add_argument("--rounds", type=shared.count, default=3, help="rounds of actors against inline processes")
+    parser.add_argument("--plot", metavar="FILE", help="draw how it grows with the actors, as PNG")
+    shared.add_json(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Measure, print, draw."""
+    from datagen.bench import machine
+    from datagen.cluster.startup import startup
+    from datagen.scaling import bookkeeping, throughput
+
+    results: dict[str, Any] = {"machine": machine(), "bookkeeping": bookkeeping()}
+    results["ray"] = [startup(actors) for actors in options.actors]
+    results["throughput"] = throughput(options.rounds)
+    if options.plot:
+        from common.plots_scaling import draw
+
+        draw(results["ray"], options.plot)
+    if options.json:
+        cli.print_json(results)
+        return
+    for line in _lines(results):
+        print(line)
+
+
+def _lines(results: dict[str, Any]) -> Iterator[str]:
+    book, rates = results["bookkeeping"], results["throughput"]
+    yield (
+        f"bookkeeping: {book['shards_per_second']:,.0f} shards/s with {book['workers']:,} workers that are no "
+        f"processes; {book['shards']:,} shards, {book['peak_bytes'] / 1e6:,.0f} MB"
+    )
+    for line in results["ray"]:
+        yield (
+            f"Ray, {line['actors']} actors that make nothing: first shard after "
+            f"{line['seconds_to_first_shard']:.1f} s, {line['shards_per_second']:,.0f} shards/s, "
+            f"{line['driver_cpu_milliseconds_per_shard']:.2f} ms of driver a shard"
+        )
+    yield (
+        f"throughput into Zarr, 16 states: two inline processes {rates['inline_steps_per_second']:,.0f} rows/s, "
+        f"two actors {rates['actors_steps_per_second']:,.0f}: {100 * rates['ratio']:.0f} %"
+    )
