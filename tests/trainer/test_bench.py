@@ -47,3 +47,13 @@ def test_operations_are_those_counted_in_a_pass(backbone: str, layout: str) -> N
         # the counter does not know attention's kernel on a CPU
         counted += 3 * positions * sum(block.mixer.operations(256 * positions) for block in model.blocks)
     assert operations(model, 256) == pytest.approx(counted, rel=0.05)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("backbone", ["transformer", "gated-delta-net"])
+def test_memory_and_speed_stay_as_they_are_when_the_context_grows(backbone: str, capsys) -> None:
+    asked = ["--json", "--backbones", backbone, "--contexts", "8192,131072", "--segment", "2048", "--seconds", "3"]
+    assert main(asked) == 0
+    short, long = json.loads(capsys.readouterr().out)["results"]
+    assert long["peak_bytes"] == pytest.approx(short["peak_bytes"], rel=0.1)
+    assert long["steps_per_cpu_second"] > 0.7 * short["steps_per_cpu_second"]

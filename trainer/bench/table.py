@@ -6,7 +6,6 @@ from trainer.config import TrainConfig
 from trainer.model import Model, ModelConfig
 from trainer.model.size import reasons
 
-
 TRAINED = (
     "after the minutes: rows trained on; in unseen worlds, no oracle acting: loss of the policy and of the next "
     "observation, nats;\nright: share of greedy actions that are optimal, in contexts of random actions"

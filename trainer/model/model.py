@@ -114,10 +114,10 @@ class Model(nn.Module):
         recurrence = getattr(cast(Block, self.blocks[0]).mixer, "recurrence", None)
         return describe((recurrence,), self.norm.gain.device.type) if recurrence else []
 
-    def compile_blocks(self) -> None:
+    def compile_blocks(self, backend: str = "inductor") -> None:
         """Compile each block where it stands: the first passes take a minute; parameters and states stay the same."""
         for block in self.blocks:
-            block.compile()
+            block.compile(backend=backend)
 
     def parameter_count(self) -> int:
         """Return the number of parameters."""

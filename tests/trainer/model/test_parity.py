@@ -102,6 +102,20 @@ def test_bfloat16_stays_within_its_bound(backbone: str, lengths: list[int]) -> N
 
 
 @every_backbone
+def test_bfloat16_products_stay_within_the_same_bounds(backbone: str) -> None:
+    """Autocast: what a run's ``precision = "bf16"`` is; parameters and states are float32."""
+    model, tokens = small(backbone), random_tokens(2, LENGTH)
+    with torch.no_grad():
+        truth, _ = run(model, [tokens])
+        with torch.autocast("cpu", torch.bfloat16):
+            whole, _ = run(model, [tokens])
+            pieces, state = run(model, cut(tokens, CUTS["ragged"]))
+    assert difference(pieces, whole) < BFLOAT16
+    assert 1e-4 < difference(whole, truth) < BFLOAT16_TO_EXACT
+    assert all(x.dtype == torch.float32 for x in tensors(state)) or backbone == "transformer"
+
+
+@every_backbone
 def test_a_token_changes_nothing_before_it(backbone: str) -> None:
     model, tokens = small(backbone), random_tokens(2, LENGTH)
     changed = tokens._replace(reward=tokens.reward.clone().index_fill_(1, torch.tensor([100]), 9.0))
