@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -14,6 +15,9 @@ from common.dataset.catalog import Footer, StoredObject
 from common.dataset.digest import row_digests
 from common.dataset.reader import StoredDataset
 from datagen.in_order import spans
+
+_ROOM = threading.local()
+"""A thread's decoded arrays of the shard before: the memory is used again."""
 
 
 class Depth(IntEnum):
@@ -137,7 +141,9 @@ def _decode(
 ) -> None:
     what = f"shard {footer.shard}: object {item.key}"
     try:
-        values = shard_codec.decode(dataset.header.arrays()[item.array], data)
+        room = vars(_ROOM).setdefault("arrays", {}).get(item.array)
+        values = shard_codec.decode(dataset.header.arrays()[item.array], data, room)
+        _ROOM.arrays[item.array] = values
     except ValueError as error:
         found.damaged.append(item.key)
         found.faults.append(f"{what} cannot be decoded: {error}")

@@ -32,7 +32,7 @@ def encode(spec: ArraySpec, values: np.ndarray) -> bytes:
     frames: list[bytes] = []
     index = np.empty((_chunks(spec), 2), dtype="<u8")
     position = 0
-    for number, place in enumerate(_places(spec)):
+    for number, place in enumerate(places(spec)):
         frame = _CODEC.encode(_chunk(spec, values[place]))
         index[number] = position, len(frame)
         position += len(frame)
@@ -41,15 +41,22 @@ def encode(spec: ArraySpec, values: np.ndarray) -> bytes:
     return b"".join([*frames, table, _checksum(table)])
 
 
-def decode(spec: ArraySpec, data: bytes) -> np.ndarray:
+def decode(spec: ArraySpec, data: bytes, room: np.ndarray | None = None) -> np.ndarray:
     """Return the values of one stored shard, (sequences per shard, ...), padding left out.
+
+    Args:
+        spec: The array.
+        data: The stored bytes.
+        room: What an earlier call returned and nobody needs any more: fresh memory costs as much as decoding.
 
     Raises:
         ValueError: The bytes are no such shard, or damaged.
     """
-    out = np.empty((spec.shard[0], *spec.shape[1:]), dtype=np.dtype(spec.dtype).newbyteorder("<"))
+    shape, kind = (spec.shard[0], *spec.shape[1:]), np.dtype(spec.dtype).newbyteorder("<")
+    fits = room is not None and room.shape == shape and room.dtype == kind
+    out = room if room is not None and fits else np.empty(shape, dtype=kind)
     view = memoryview(data)
-    for place, (offset, size) in zip(_places(spec), read_index(spec, view, len(view)).tolist(), strict=True):
+    for place, (offset, size) in zip(places(spec), read_index(spec, view, len(view)).tolist(), strict=True):
         _decode_chunk(spec, view[offset : offset + size], out[place], offset)
     return out.astype(spec.dtype, copy=False)
 
@@ -63,7 +70,7 @@ def salvage(spec: ArraySpec, data: bytes) -> tuple[np.ndarray, list[int]]:
     out = np.zeros((spec.shard[0], *spec.shape[1:]), dtype=np.dtype(spec.dtype).newbyteorder("<"))
     view = memoryview(data)
     lost: set[int] = set()
-    for place, (offset, size) in zip(_places(spec), read_index(spec, view, len(view)).tolist(), strict=True):
+    for place, (offset, size) in zip(places(spec), read_index(spec, view, len(view)).tolist(), strict=True):
         try:
             _decode_chunk(spec, view[offset : offset + size], out[place], offset)
         except ValueError:
@@ -99,9 +106,9 @@ def decode_chunks(
     high = -(-stop // spec.chunk[0]) * spec.chunk[0]
     out = np.empty((high - low, *spec.shape[1:]), dtype=np.dtype(spec.dtype).newbyteorder("<"))
     view = memoryview(data)
-    places = list(_places(spec))
+    cuts = list(places(spec))
     for number in wanted.tolist():
-        rows, *rest = places[number]
+        rows, *rest = cuts[number]
         offset, size = index[number].tolist()
         target = out[(slice(rows.start - low, rows.stop - low), *rest)]
         _decode_chunk(spec, view[offset - begin : offset - begin + size], target, offset)
@@ -152,7 +159,7 @@ def _chunks(spec: ArraySpec) -> int:
     return math.prod(extent // part for extent, part in zip(spec.shard, spec.chunk, strict=True))
 
 
-def _places(spec: ArraySpec) -> Iterator[tuple[slice, ...]]:
+def places(spec: ArraySpec) -> Iterator[tuple[slice, ...]]:
     """Yield where in the shard's values every inner chunk lies, in C order."""
     starts = (range(0, extent, part) for extent, part in zip(spec.shard, spec.chunk, strict=True))
     for corner in itertools.product(*starts):

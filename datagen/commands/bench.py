@@ -11,6 +11,7 @@ EXAMPLES = (
     "python -m datagen bench --states 16,128 --actions 5 --json",
     "python -m datagen bench --states 16 --xenoverse ~/xenoverse/bin/python",
     "python -m datagen bench --reading d-small",
+    "python -m datagen bench --storage d-small",
 )
 
 
@@ -28,6 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="RECIPE",
         help="measure instead how fast this recipe's sequences are read from Zarr, and generated on the fly",
     )
+    parser.add_argument(
+        "--storage",
+        metavar="RECIPE",
+        help="measure instead what a shard of this recipe takes to store: bytes a step, rates of writing and checking",
+    )
     shared.add_overrides(parser)
     shared.add_json(parser)
 
@@ -43,8 +49,17 @@ def run(options: argparse.Namespace) -> None:
         else:
             print(bench_reading.table(measured))
         return
+    if options.storage:
+        from datagen import bench_storage
+
+        measured = bench_storage.bench_storage(options.storage, options.overrides)
+        if options.json:
+            cli.print_json(measured)
+        else:
+            print(bench_storage.table(measured))
+        return
     if options.overrides:
-        raise UsageError(f"--set changes a recipe and needs --reading, got --set {options.overrides[0]}")
+        raise UsageError(f"--set changes a recipe and needs --reading or --storage, got --set {options.overrides[0]}")
     from datagen.bench import LENGTH, bench, check, table
     from datagen.comparison import compare, find
 
