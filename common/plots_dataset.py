@@ -267,7 +267,7 @@ def _span(facts: Facts) -> str:
 
 
 def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %" if share < 0.995 else f"{100 * share:.0f} %"
+    return f"{100 * share:.1f} %" if share < 0.9995 else f"{100 * share:.0f} %"
 
 
 def _short(number: float) -> str:

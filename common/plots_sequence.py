@@ -7,7 +7,7 @@ import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import PowerNorm
+from matplotlib.colors import ListedColormap, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
@@ -19,8 +19,11 @@ from common.worlds.world import World
 
 _BLUE, _RED, _GREEN, _PINK, _ORANGE = COLOURS[:5]
 _ROLES = {"start": ("^", _ORANGE), "pitfall": ("X", _RED), "goal": ("*", _GREEN)}
+_KINDS = (_BLUE, _ORANGE, _GREEN, _PINK, _RED, *COLOURS[5:], GREY)
 _WIDE = 2400
-"""Columns of the strip of tags: more rows than that are shown by every n-th."""
+"""Columns of a strip: more rows than that are shown by every n-th."""
+_POINTS = 15_000
+"""Rows drawn as points."""
 Arrays = Mapping[str, np.ndarray]
 
 
@@ -48,14 +51,15 @@ def sequence_picture(
         drawn.get_layout_engine().set(rect=(0.005, 0.01, 0.99, 0.91), h_pad=0.08)  # type: ignore[union-attr, call-arg]
         outer = drawn.add_gridspec(1, 2, width_ratios=(1.0, 2.2))
         left = outer[0].subgridspec(2, 1, height_ratios=(1.0, 1.5))
-        right = outer[1].subgridspec(4, 1, height_ratios=(0.34, 1.5, 1.1, 1.1))
+        right = outer[1].subgridspec(5, 1, height_ratios=(0.3, 0.3, 1.5, 1.1, 1.1))
         _world(drawn, left, world)
         strip = drawn.add_subplot(right[0])
-        lower = [drawn.add_subplot(right[place], sharex=strip) for place in (1, 2, 3)]
-        _strip(strip, arrays, row)
-        _returns(lower[0], facts, episodes)
-        _states(lower[1], arrays, world, actions)
-        _rewards(lower[2], arrays, actions)
+        lower = [drawn.add_subplot(right[place], sharex=strip) for place in (1, 2, 3, 4)]
+        _behaviours(strip, row, len(arrays["action"]))
+        _tags(lower[0], arrays)
+        _returns(lower[1], facts, episodes)
+        _states(lower[2], arrays, world, actions)
+        _rewards(lower[3], arrays, actions)
         for axes in (strip, *lower[:-1]):
             axes.tick_params(labelbottom=False)
         lower[-1].set_xlabel("row of the sequence")
@@ -113,42 +117,45 @@ def _world(drawn: Figure, grid: Any, world: World | None) -> None:
     drawn.colorbar(image, ax=bottom, location="bottom", fraction=0.05, pad=0.02, label="probability")
 
 
-def _strip(axes: Axes, arrays: Arrays, row: Mapping[str, Any]) -> None:
-    tags, length = arrays["tag"], len(arrays["tag"])
-    every = -(-length // _WIDE)
-    axes.imshow(
-        tags[None, ::every],
-        cmap=TAG_MAP,
-        vmin=-0.5,
-        vmax=len(TAG_COLOURS) - 0.5,
-        aspect="auto",
-        extent=(0, length, 0, 1),
-        interpolation="nearest",
-    )
+def _behaviours(axes: Axes, row: Mapping[str, Any], length: int) -> None:
+    kinds = list(dict.fromkeys(stretch["kind"] for stretch in row["behaviours"]))
+    starts = [stretch["start"] for stretch in row["behaviours"]]
+    acting = np.repeat([kinds.index(stretch["kind"]) for stretch in row["behaviours"]], np.diff([*starts, length]))
+    colours = [_KINDS[place % len(_KINDS)] for place in range(len(kinds))]
+    _strip(axes, acting, ListedColormap(colours), dict(zip(kinds, colours, strict=True)))
+    axes.set_title("Behaviour")
+
+
+def _tags(axes: Axes, arrays: Arrays) -> None:
+    tags = arrays["tag"]
+    present = {tag_label(name): c for place, (name, c) in enumerate(TAG_COLOURS.items()) if (tags == place).any()}
+    _strip(axes, tags, TAG_MAP, present)
+    axes.set_title("Tag")
+
+
+def _strip(axes: Axes, values: np.ndarray, colours: ListedColormap, legend: Mapping[str, str]) -> None:
+    """Draw a value for every row as a colour."""
+    length, highest = len(values), colours.N - 0.5
+    shown = values[None, :: -(-length // _WIDE)]
+    extent = (0.0, float(length), 0.0, 1.0)
+    axes.imshow(shown, cmap=colours, vmin=-0.5, vmax=highest, aspect="auto", extent=extent, interpolation="nearest")
     axes.grid(False)
     axes.set_yticks([])
-    axes.set_title("Who chose the action")
-    present = [name for value, name in enumerate(TAG_COLOURS) if (tags == value).any()]
-    handles = [Patch(color=TAG_COLOURS[name], label=tag_label(name)) for name in present]
     axes.legend(
-        handles=handles,
+        handles=[Patch(color=colour, label=label) for label, colour in legend.items()],
         loc="lower right",
         bbox_to_anchor=(1.0, 1.0),
-        ncols=len(handles),
+        ncols=len(legend),
         fontsize=8.5,
         borderaxespad=0.1,
         handlelength=1.0,
         columnspacing=1.0,
         handletextpad=0.4,
     )
-    for stretch in row["behaviours"][:12]:
-        start = stretch["start"]
-        axes.plot([start, start], [-0.25, 1.0], color="black", linewidth=1.0, clip_on=False)
-        axes.annotate(f" {stretch['kind']}", (start, -0.3), annotation_clip=False, fontsize=8, va="top")
 
 
 def _returns(axes: Axes, facts: Mapping[str, Any], episodes: Arrays) -> None:
-    axes.set_title("\nReturn of each episode")
+    axes.set_title("Return of each episode")
     for ended, marker, colour, label in ((True, "o", _BLUE, "terminated"), (False, "s", _ORANGE, "truncated")):
         mine = episodes["terminated"] == ended
         if mine.any():
@@ -175,23 +182,28 @@ def _returns(axes: Axes, facts: Mapping[str, Any], episodes: Arrays) -> None:
 
 def _states(axes: Axes, arrays: Arrays, world: World | None, actions: int) -> None:
     seen = arrays.get("state", arrays["observation"])
-    axes.set_title("State, by rank" if world is not None else "Observation")
     if world is not None:
         rank = np.zeros(world.vocabulary, dtype=np.int64)
         rank[world.symbol] = np.arange(world.n_states)
         seen = rank[seen]
-    size = 2.5 if len(seen) <= 2000 else 1.2
-    rows = np.arange(len(seen))
-    breaks = arrays["action"] == actions
-    axes.plot(rows[~breaks], seen[~breaks], "o", color=_BLUE, markersize=size, markeredgewidth=0, alpha=0.6)
-    axes.plot(rows[breaks], seen[breaks], "x", color=_RED, markersize=size + 1.0, markeredgewidth=0.7, alpha=0.8)
+    some, size, said = _some(len(seen))
+    axes.set_title(("State, by rank" if world is not None else "Observation") + said)
+    breaks = arrays["action"][some] == actions
+    for which, marker, colour, wide in ((~breaks, "o", _BLUE, 0.0), (breaks, "x", _RED, 0.7)):
+        rows = some[which]
+        axes.plot(rows, seen[rows], marker, color=colour, markersize=size + wide, markeredgewidth=wide, alpha=0.6)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
 
 
 def _rewards(axes: Axes, arrays: Arrays, actions: int) -> None:
-    axes.set_title("Reward")
-    live = arrays["action"] != actions
-    size = 2.5 if len(live) <= 2000 else 1.2
-    axes.plot(
-        np.flatnonzero(live), arrays["reward"][live], "o", color=_GREEN, markersize=size, markeredgewidth=0, alpha=0.6
-    )
+    some, size, said = _some(len(arrays["action"]))
+    axes.set_title("Reward" + said)
+    rows = some[arrays["action"][some] != actions]
+    axes.plot(rows, arrays["reward"][rows], "o", color=_GREEN, markersize=size, markeredgewidth=0, alpha=0.6)
+
+
+def _some(length: int) -> tuple[np.ndarray, float, str]:
+    """Return which rows are drawn, how large, and what to say of it: more than some thousands are a blot."""
+    every = -(-length // _POINTS)
+    size = 2.5 if length <= 2000 else 1.4
+    return np.arange(0, length, every), size, f", one row in {every}" if every > 1 else ""

@@ -1,6 +1,7 @@
 """``python -m datagen describe``."""
 
 import argparse
+from typing import Any
 
 from common import cli
 from datagen.commands import options as shared
@@ -13,6 +14,9 @@ EXAMPLES = (
     "python -m datagen describe data/tiny --sequence 17 --png sequence.png",
     "python -m datagen describe recipe:d-large --set length=2048 --png large.png",
 )
+
+_SOME = 12
+"""Entries of a list that are printed."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,7 +43,7 @@ def run(options: argparse.Namespace) -> None:
         facts, draw = describe_sequence(options.url, options.sequence, options.overrides)
         if options.png:
             save_picture(draw(), options.png)
-        shared.print_facts(facts, options.json)
+        shared.print_facts(facts if options.json else _in_words(facts), options.json)
         return
     facts = describe(options.url, options.overrides, options.rows or ROWS)
     if options.png:
@@ -51,6 +55,20 @@ def run(options: argparse.Namespace) -> None:
         cli.print_json(facts)
     else:
         describe_table.show(facts)
+
+
+def _in_words(facts: dict[str, Any]) -> dict[str, Any]:
+    """Return the facts of a sequence with a line for each, long lists cut."""
+
+    def words(value: Any) -> Any:
+        if isinstance(value, list):
+            cut = [*map(str, value[:_SOME]), f"... ({len(value)} in all)"] if len(value) > _SOME else map(str, value)
+            return ", ".join(cut) or "none"
+        if isinstance(value, dict):
+            return ", ".join(f"{name} {item}" for name, item in value.items()) or "none"
+        return value
+
+    return {name: words(value) for name, value in facts.items()}
 
 
 def _number(text: str) -> int:
