@@ -9,7 +9,7 @@ from common.errors import UsageError
 from common.worlds import sample_world, solve
 from common.worlds.returns import episode_return
 
-GOLDEN = "031b2ca91f4534d42dc7ba7dc1ace085a66824343d18397d51835e37578b26b3"
+GOLDEN = "5a38cec77d93d699a487212844f962031e72eb573b4ae3ce7cb87d969e814f46"
 
 
 def worlds(n_states, count, **parameters):

@@ -10,7 +10,7 @@ from common.kernels import kernel
 from common.maths import cos, sin, square_root
 from common.random import below, between, exponential, normal, uniform
 from common.worlds.anymdp.values import optimal_values
-from common.worlds.linear import dot
+from common.worlds.linear import LANES, dot
 
 DISCOUNT = 0.99
 """The bonus is adjusted to values at this discount."""
@@ -102,7 +102,7 @@ def _draw_step(rng, n, terminal, goal_ends):
     return 0.0
 
 
-@kernel(allocates=False)
+@kernel
 def expected_rewards(n_actions, terminal, base, core, first, last, mean, mean_next, expected, pit, goal):
     """Average the reward over successors, apart from the bonus.
 
@@ -120,17 +120,18 @@ def expected_rewards(n_actions, terminal, base, core, first, last, mean, mean_ne
         goal: (n * n_actions,) float64, out: probability of the last state.
     """
     n = terminal.shape[0]
+    pits = np.zeros(n + LANES)
+    for s in range(n - 1):
+        pits[s] = 1.0 if terminal[s] else 0.0
     for index in range(n * n_actions):
         pit[index], goal[index], expected[index] = 0.0, 0.0, 0.0
         if terminal[index // n_actions]:
             continue
         low, high = first[index], last[index]
         expected[index] = mean[index] + dot(core, base[index] + low, mean_next, low, high - low)
-        for j in range(low, high):
-            if j == n - 1:
-                goal[index] = core[base[index] + j]
-            elif terminal[j]:
-                pit[index] += core[base[index] + j]
+        pit[index] = dot(core, base[index] + low, pits, low, high - low)
+        if high == n:
+            goal[index] = core[base[index] + n - 1]
 
 
 @kernel

@@ -11,23 +11,23 @@ import math
 
 import numpy as np
 
+from common import lanes
 from common.kernels import kernel
 from common.maths import exp
-from common.random import below, between, exponential, uniform
+from common.random import below, between, exponential, normal
 from common.worlds.linear import LANES, add_scaled, fill
 
 NEGLIGIBLE = 2.0**-54
 """Entries below this leave the sum of their row as it is and are never drawn by a uniform number of 53 bits."""
-_VANISHED = 1e-40
-"""Weights below this come to nothing: a share is a weight over at least 1e-10, and a row's largest over 1e-12."""
-_VANISHED_FROM_SIGHT = 1e-300
-"""Weights below this come to nothing in whole rows; denormals would cost 20 times."""
+_REACH = 9.6
+"""Distance from its centre, in sigmas, where a weight is under 1e-40 and comes to nothing: a share is a weight over at
+least 1e-10, and a row's largest over 1e-12."""
+_LEAST_REACH = 2.5
+"""In ranks: the last state moves to another rank, though its centre can be 2 from the nearest and sigma .2."""
+_REACH_OF_SIGHT = 26.2
+"""Distance where a weight is under 1e-298, for whole rows; denormals would cost 20 times."""
 _UNCLAIMED = 1e-10
 _LOWEST, _HIGHEST = 0.1, 1.0
-_BELOW_LOWEST = 0.5398278372770290
-"""Standard normal distribution function at .1."""
-_BELOW_HIGHEST = 0.8413447460685429
-"""Standard normal distribution function at 1."""
 
 
 @kernel
@@ -44,7 +44,7 @@ def draw_transitions(rng, n_actions, terminal, base, core, first, last):
         last: (n * n_actions,) int64, out: one past the last.
     """
     n = terminal.shape[0]
-    row, factor, mean, scratch = np.empty(n_actions * n), np.empty(n), np.empty(n), np.empty(n, dtype=np.uint64)
+    row, factor, mean = np.empty(n_actions * n + LANES), np.empty(n + LANES), np.empty(n)
     low, high, order = (
         np.empty(n_actions, dtype=np.int64),
         np.empty(n_actions, dtype=np.int64),
@@ -59,7 +59,7 @@ def draw_transitions(rng, n_actions, terminal, base, core, first, last):
                 base[index], first[index], last[index] = place - s, s, s
             continue
         start, end = _draw_state(
-            rng, s, n_actions, terminal, _VANISHED, row, low, high, scale, factor, mean, centre, order, scratch
+            rng, s, n_actions, terminal, _REACH, row, low, high, scale, factor, mean, centre, order
         )
         for a in range(n_actions):
             index, shift = s * n_actions + a, a * (end - start)
@@ -69,13 +69,19 @@ def draw_transitions(rng, n_actions, terminal, base, core, first, last):
             while row[shift + j - 1] * (scale[a] * factor[j - 1]) < NEGLIGIBLE:
                 j -= 1
             first[index], last[index], base[index] = start + i, start + j, place - (start + i)
-            from_row, from_factor = np.uint64(shift + i), np.uint64(i)
-            for k in range(np.uint64(j - i)):
-                core[np.uint64(place) + k] = row[from_row + k] * (scale[a] * factor[from_factor + k])
-            place += j - i
-            while (place - base[index] - first[index]) % LANES != 0:
-                core[place] = 0.0
-                place += 1
+            _write_core(row, np.uint64(shift + i), factor, np.uint64(i), scale[a], np.uint64(j - i), core, place)
+            place += (j - i + LANES - 1) // LANES * LANES
+
+
+@kernel(inline=True)
+def _write_core(row, from_row, factor, from_factor, scale, count, core, place):
+    """Write ``count`` products, and 0 up to a multiple of ``LANES``."""
+    to, step, sides = np.uint64(place), np.uint64(LANES), lanes.splat(scale)
+    for k in range(np.uint64(0), count, step):
+        share = lanes.multiply(sides, lanes.load(factor, from_factor + k))
+        lanes.store(core, to + k, lanes.multiply(lanes.load(row, from_row + k), share))
+    for k in range(count, (count + step - np.uint64(1)) & ~(step - np.uint64(1))):
+        core[to + k] = 0.0
 
 
 @kernel
@@ -86,7 +92,7 @@ def whole_rows(rng, n_actions, terminal):
     """
     n = terminal.shape[0]
     dense = np.zeros((n, n_actions, n))
-    row, factor, mean, scratch = np.empty(n_actions * n), np.empty(n), np.empty(n), np.empty(n, dtype=np.uint64)
+    row, factor, mean = np.empty(n_actions * n + LANES), np.empty(n + LANES), np.empty(n)
     low, high, order = (
         np.empty(n_actions, dtype=np.int64),
         np.empty(n_actions, dtype=np.int64),
@@ -96,8 +102,7 @@ def whole_rows(rng, n_actions, terminal):
     for s in range(n):
         if not terminal[s]:
             start, end = _draw_state(
-                rng, s, n_actions, terminal, _VANISHED_FROM_SIGHT, row, low, high, scale, factor, mean, centre, order,
-                scratch,
+                rng, s, n_actions, terminal, _REACH_OF_SIGHT, row, low, high, scale, factor, mean, centre, order,
             )  # fmt: skip
             for a in range(n_actions):
                 for j in range(end - start):
@@ -107,25 +112,28 @@ def whole_rows(rng, n_actions, terminal):
 
 @kernel(allocates=False)
 def _draw_state(
-    rng, s, n_actions, terminal, vanished, row, low, high, scale, factor, mean, centre, order, scratch
+    rng, s, n_actions, terminal, reach, row, low, high, scale, factor, mean, centre, order
 ):  # fmt: skip
     """Draw the rows of one live state; return its band, [start, end).
 
     The probability of rank start + j is row[a * (end - start) + j] * scale[a] * factor[j] for j in [low[a], high[a]),
-    and 0 elsewhere. ``mean`` (n,), ``centre`` (a,), ``order`` (a,) int64 and ``scratch`` (n,) uint64 are to work in.
+    and 0 elsewhere. ``mean`` (n,), ``centre`` (a,) and ``order`` (a,) int64 are to work in.
+    Weights further than ``reach`` sigmas from the centre of their action are left out.
     """
     n = terminal.shape[0]
     start, end = _band(rng, n, s, terminal)
     width = end - start
-    clipped_normals(rng, mean, width, scratch)
+    clipped_normals(rng, mean, width)
     mean[s - start] *= 0.0 if s == n - 1 else 0.5
     sigma = min(max(exponential(rng, 1.0), 0.2), 1.6)
     precision = 1.0 / (sigma * sigma)
-    bend = exp(-2.0 * precision)
+    within = max(reach * sigma, _LEAST_REACH)
     fill(factor, 0, width, 0.0)
     for a in range(n_actions):
         centre[a] = between(rng, start - 1.0, end)
-        low[a], high[a] = gaussian(row, a * width, width, centre[a] - start, precision, bend, vanished)
+        low[a], high[a] = gaussian(
+            row, a * width, width, centre[a] - start, precision, max(reach * sigma, _LEAST_REACH)
+        )
         add_scaled(factor, low[a], row, a * width + low[a], high[a] - low[a], 1.0)
     _claim(row, width, centre, order, start, low, high, factor)
     # the share of every action at rank j is its weight over the sum of weights, times the mean
@@ -180,53 +188,22 @@ def _band(rng, n, s, terminal):
 
 
 @kernel(allocates=False)
-def clipped_normals(rng, x, count, between_ends):
-    """Fill the first ``count`` of ``x`` with standard normals clipped to [.1, 1]; ``between_ends`` (n,) is scratch.
-
-    Most are one of the two ends, told apart without a branch; the rest are drawn by rejection from a uniform.
-    """
-    rest, one = np.uint64(0), np.uint64(1)
+def clipped_normals(rng, x, count):
+    """Fill the first ``count`` of ``x`` with standard normals clipped to [.1, 1]."""
     for j in range(np.uint64(count)):
-        u = uniform(rng)
-        x[j] = _LOWEST if u < _BELOW_LOWEST else _HIGHEST
-        between_ends[rest] = j
-        rest += one if _BELOW_LOWEST <= u < _BELOW_HIGHEST else np.uint64(0)
-    for k in range(rest):
-        while True:
-            y = _LOWEST + (_HIGHEST - _LOWEST) * uniform(rng)
-            v = uniform(rng)
-            # accept with probability exp(-d); 1 - d is below it and nearly always enough to know
-            d = 0.5 * (y * y - _LOWEST * _LOWEST)
-            if v < 1.0 - d or (v < 1.0 - d + 0.5 * d * d and v < exp(-d)):
-                x[between_ends[k]] = y
-                break
+        x[j] = min(max(normal(rng), _LOWEST), _HIGHEST)
 
 
 @kernel(allocates=False)
-def gaussian(row, offset, width, centre, precision, bend, vanished):
-    """Write exp(-(centre - j)^2 * precision) to row[offset + j], j in [0, width), outwards from the nearest.
+def gaussian(row, offset, width, centre, precision, reach):
+    """Write exp(-(centre - j)^2 * precision) to row[offset + j], j in [0, width); beyond ``reach`` of the centre 0.
 
-    Neighbouring values have a ratio that itself changes by the factor ``bend`` = exp(-2 * precision): two exponentials
-    instead of one for each. Returns [low, high), outside of which are those under ``vanished``, written as 0.
+    Returns [low, high), outside of which are the zeros.
     """
-    peak = min(max(np.int64(math.floor(centre + 0.5)), 0), width - 1)
-    distance = peak - centre
-    top = exp(-distance * distance * precision)
-    right = exp(-(1.0 + 2.0 * distance) * precision)
+    low, high = max(0, np.int64(math.ceil(centre - reach))), min(width, np.int64(math.floor(centre + reach)) + 1)
     fill(row, offset, width, 0.0)
-    begin, stop, one = np.uint64(offset), np.uint64(offset + width), np.uint64(1)
-    here = begin + np.uint64(peak)
-    place, value, ratio = here, top, right
-    while place < stop and value > vanished:
-        row[place] = value
-        value *= ratio
-        ratio *= bend
-        place += one
-    high = np.int64(place - begin)
-    place, value, ratio = here, top, bend / right
-    while place > begin and value > vanished:
-        value *= ratio
-        ratio *= bend
-        place -= one
-        row[place] = value
-    return np.int64(place - begin), max(high, peak + 1)
+    begin, first = np.uint64(offset + low), np.float64(low) - centre
+    for j in range(np.uint64(high - low)):
+        distance = first + np.float64(np.int64(j))
+        row[begin + j] = exp(-distance * distance * precision)
+    return low, high
