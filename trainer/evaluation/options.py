@@ -93,7 +93,7 @@ def asked(options: argparse.Namespace) -> Asked:
     if min(at_least_1) < 1 or options.seed < 0:
         raise UsageError("--worlds, --steps and --threads must be at least 1 and --seed at least 0")
     given = {name: getattr(options, name) for name in AgentSettings.model_fields if name in options}
-    given = {name: value for name, value in given.items() if value is not None and name != "seed"}
+    given = {name: value for name, value in given.items() if value is not None}
     acting = parse(AgentSettings, preset(options.protocol) | given, "how the agent acts")
     how = {name: getattr(options, name) for name in Protocol.model_fields if getattr(options, name) is not None}
     out = Path(options.out)

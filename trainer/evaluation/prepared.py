@@ -71,6 +71,11 @@ class Prepared:
         return len(self.references)
 
     @property
+    def contexts(self) -> int:
+        """Number of contexts C: one a world, or two where two agents share it."""
+        return self.worlds
+
+    @property
     def tasks(self) -> list[Task]:
         """The worlds, where they are finite, known and each played by one context; else none."""
         return []

@@ -68,9 +68,8 @@ def evaluate(agent: Agent, on: Prepared, say: Say = print) -> Outcome:
     film = Film()
     tallies = {"model": tally_agent(agent, on, say, film)}
     seconds = time.monotonic() - started
-    contexts = len(on.arena().n_actions)
-    speed = contexts * on.steps / seconds
-    say(f"{name}: {contexts} contexts x {on.steps} steps in {seconds:.1f} s, {speed:,.0f} steps/s")
+    speed = on.contexts * on.steps / seconds
+    say(f"{name}: {on.contexts} contexts x {on.steps} steps in {seconds:.1f} s, {speed:,.0f} steps/s")
     tallies |= {baseline: tally_baseline(baseline, on, _progress(f"{name}, {baseline}", say)) for baseline in BASELINES}
     results = {player: scores(tally, counted) for player, tally in tallies.items()}
     entry = {

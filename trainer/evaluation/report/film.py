@@ -7,9 +7,9 @@ import numpy as np
 from PIL import Image, ImageDraw
 
 from common.worlds.grid_layout import CLIFF_WALKING, FROZEN_LAKE, GOAL, PIT, read_map
-from trainer.evaluation.classic.arena import ClassicArena
 from trainer.evaluation.classic.dynamics import CartPole, MountainCar, Pendulum
 from trainer.evaluation.prepared import Prepared
+from trainer.evaluation.suites.control import PreparedControl
 from trainer.evaluation.suites.grids import DARKROOM_SIDES
 from trainer.evaluation.suites.switch2 import CELLS, COLUMNS, GOALS, ROWS
 
@@ -48,9 +48,8 @@ def frame_of(on: Prepared) -> Frame | None:
             return grid(cells)
     if name in ("taxi", "switch2"):
         return {"taxi": taxi, "switch2": rooms}[name]
-    arena = on.arena() if not on.tasks else None
-    if isinstance(arena, ClassicArena):
-        return {Pendulum: pole, MountainCar: hill, CartPole: cart}[type(arena.rules.dynamics)]
+    if isinstance(on, PreparedControl):
+        return {Pendulum: pole, MountainCar: hill, CartPole: cart}[type(on.rules.dynamics)]
     return ring(on.tasks[0].world.n_states, on.tasks[0].world.terminal) if on.tasks else None
 
 

@@ -142,6 +142,11 @@ class PreparedSwitch(Prepared):
     symbol: np.ndarray
     order: np.ndarray
 
+    @property
+    def contexts(self) -> int:
+        """Two a pair."""
+        return 2 * self.worlds
+
     def arena(self) -> SwitchArena:
         """Return the pairs, not begun."""
         return SwitchArena(self.world, self.symbol, self.order, world_seeds(self.worlds, self.seed))
