@@ -171,6 +171,6 @@ def _choose(kind, rng, parameters, memory, optimal, state, step, n_actions):
 
 @kernel
 def _learn(kind, parameters, memory, states, action, reward, end, n_actions):
-    state, taken, paid = np.empty(2, np.uint16), np.empty(1, np.uint8), np.empty(1, np.float32)
+    state, taken, paid = np.empty(2, np.int64), np.empty(1, np.int64), np.empty(1, np.float32)
     state[0], state[1], taken[0], paid[0] = states[0], states[1], action, reward
     kinds.learn(kind, parameters, memory, state, taken, paid, 0, 1, end, n_actions)

@@ -188,3 +188,12 @@ def test_epsilon_falls_and_its_steps_are_tagged_random(world):
     expected = np.maximum(0.2, 0.8 - 0.1 / 24 * np.arange(200))
     assert np.abs(shares - expected).max() < 5 * np.sqrt(0.25 / 300)
     assert np.abs((shares - expected).mean()) < 0.01
+
+
+def test_environments_may_be_larger_than_our_worlds():
+    """States beyond 16 bits and actions beyond 8, of which our own worlds have none."""
+    agent = TabularAgent(behaviour("q-learning", alpha=0.5, gamma=0.0, epsilon=0.0), 70_000, 300)
+    agent.observe(69_999, 299, 1.0, 66_000, False)
+    assert agent.act(69_999) == 299
+    assert agent.q[69_999, 299] == 0.5
+    assert np.count_nonzero(agent.q) == 1
