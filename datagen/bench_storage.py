@@ -4,6 +4,7 @@ All times are CPU time of all threads, so that other work on the machine counts 
 """
 
 import hashlib
+import itertools
 import statistics
 import tempfile
 import time
@@ -158,8 +159,8 @@ def _parts(header: Header, made: Sequences, folder: Path) -> dict[str, float]:
         catalog.encode(footer, values, made.rows)
 
     cataloguing, _ = _timed(describe)
-    writer = create_dataset(str(folder), header)
-    whole, _ = _timed(lambda: writer.write_shard(0, values, made.rows), once=True)
+    places = (str(folder / str(number)) for number in itertools.count())
+    whole, _ = _timed(lambda: create_dataset(next(places), header).write_shard(0, values, made.rows))
     parts = {"encode": encoding, "digests": hashing + digesting, "catalog": cataloguing - digesting}
     return {**parts, "write": max(0.0, whole - sum(parts.values()))}
 

@@ -216,8 +216,9 @@ def _column(column: str, kind: pa.DataType, values: list[Any]) -> pa.Array:
     """Return a column; nested ones from flat lists, which is several times faster than from a mapping a value."""
     if column == "behaviours":
         offsets = np.cumsum([0, *map(len, values)], dtype=np.int32)
-        starts, kinds = zip(*itertools.chain.from_iterable(values), strict=True) if offsets[-1] else ((), ())
-        inner = [pa.array(starts, type=pa.int32()), pa.array(kinds, type=pa.string())]
+        starts = np.fromiter((start for value in values for start, _ in value), dtype=np.int32, count=offsets[-1])
+        kinds = [kind for value in values for _, kind in value]
+        inner = [pa.array(starts), pa.array(kinds, type=pa.string())]
         return pa.ListArray.from_arrays(offsets, pa.StructArray.from_arrays(inner, names=["start", "kind"]), type=kind)
     if column in ("action_map", "symbol"):
         offsets = np.cumsum([0, *map(len, values)], dtype=np.int32)
