@@ -5,15 +5,14 @@ The actors are real processes that make nothing: what is measured is Ray and the
 
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
-
-import ray
 
 from common.dataset.status import StatusWriter
 from common.dataset.store import LocalStore
 from common.dataset.writer import Receipt
-from datagen.cluster.actor import Place, ShardActor
+from datagen.cluster.idle import IdleActor
 from datagen.cluster.pool import RayPool
 from datagen.cluster.session import session
 from datagen.drive import Driver, Outcome
@@ -25,24 +24,6 @@ from datagen.work import Made
 SHARDS = 4000
 
 
-class IdleActor(ShardActor):
-    """An actor that has made a shard when it is told to."""
-
-    def __init__(self, *arguments: Any) -> None:
-        """Take what a real one takes, and leave it."""
-
-    def ready(self) -> Place:
-        """Return at once."""
-        return Place(host="here", pid=0, node=ray.get_runtime_context().get_node_id(), compiled=None)
-
-    def make(self, shard: int) -> Made:
-        """Return at once."""
-        return Made(Receipt(shard=shard, sequences=1, steps=1, stored_bytes=1, seconds=0.0, new=True), None)
-
-    def close(self) -> None:
-        """Return at once."""
-
-
 class _Timed(RayPool):
     """Remembers when the first shard came back, and when all actors were ready."""
 
@@ -51,7 +32,10 @@ class _Timed(RayPool):
     count = 0
 
     def wait(self, seconds: float) -> list[Outcome]:
-        outcomes = list(super().wait(seconds))
+        outcomes = [
+            replace(outcome, made=_made(outcome.shard)) if outcome.shard is not None else outcome
+            for outcome in super().wait(seconds)
+        ]
         now = time.monotonic()
         if self.first is None and any(outcome.kind == "done" for outcome in outcomes):
             self.first = now
@@ -79,3 +63,7 @@ def startup(actors: int, shards: int = SHARDS) -> dict[str, Any]:
         "shards_per_second": shards / (end - pool.first),
         "driver_cpu_milliseconds_per_shard": 1000.0 * cpu / shards,
     }
+
+
+def _made(shard: int) -> Made:
+    return Made(Receipt(shard=shard, sequences=1, steps=1, stored_bytes=1, seconds=1.0, new=True), None)

@@ -96,17 +96,16 @@ def test_prometheus_sees_the_driver(tmp_path, head):
     overrides = ("sequences=49152", "sequences_per_shard=96", "length=256")
     submitted = submit(head, out, overrides, "--working-dir", ".", "--no-wait", "--submission-id", "watched")
     assert submitted.returncode == 0, submitted.stderr
-    wanted = ("ray_omnirl_shards", "ray_omnirl_steps_per_second", "ray_omnirl_actors", 'state="committed"')
-    seen = [""]
+    names = ("ray_omnirl_shards", "ray_omnirl_steps_per_second", "ray_omnirl_actors", 'state="committed"')
+    wanted = (*names, f'dataset="{out}"')  # not what an earlier job has left there
 
     def scrape():
         with urllib.request.urlopen(f"http://127.0.0.1:{head.metrics}/metrics", timeout=10) as answer:
-            seen[0] = answer.read().decode()
-        return all(word in seen[0] for word in wanted)
+            text = answer.read().decode()
+        return all(word in text for word in wanted)
 
     try:
         wait_until(scrape, 120, "the metrics never came")
     finally:
         command = [RAY, "job", "stop", f"--address={head.jobs}", "watched"]
         subprocess.run(command, env=head.environment, capture_output=True, timeout=60)
-    assert str(out) in seen[0]

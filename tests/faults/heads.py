@@ -54,6 +54,8 @@ class Head:
         self.cores, self.prefix, self.ip = cores, tuple(prefix), address
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         self.environment = {**os.environ, "PATH": path, "OUR_HEAD": self.folder, **(environment or {})}
+        self.options: list[str] = []
+        """Further ones of ``ray start``."""
         self.process: subprocess.Popen | None = None
 
     @property
@@ -80,7 +82,7 @@ class Head:
             f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}",
             f"--dashboard-agent-listen-port={agent}", f"--metrics-export-port={metrics}",
             f"--dashboard-agent-grpc-port={grpc}", "--disable-usage-stats",
-            *([f"--node-ip-address={self.ip}"] if self.ip else []),
+            *([f"--node-ip-address={self.ip}"] if self.ip else []), *self.options,
         ]  # fmt: skip
         log = Path(self.folder) / "head.log"
         with log.open("a") as file:
