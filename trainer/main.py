@@ -69,8 +69,7 @@ def train(arguments: argparse.Namespace) -> int:
     from trainer.data.mixture import open_mixture
     from trainer.parallel import check_ranks, process_group
     from trainer.plan import announce, model_config, print_plan
-    from trainer.setup import begin_with, build
-    from trainer.sinks import check_sinks
+    from trainer.setup import begin_with, build, check_settings
     from trainer.trainer import Trainer
 
     config = configs.load(arguments.recipe, arguments.set)
@@ -83,10 +82,11 @@ def train(arguments: argparse.Namespace) -> int:
     if arguments.run is None:
         raise UsageError("--run DIR says where the run lies; only --plan does without")
     check_ranks(_ranks(), config.batch, config.parallel.shard_over)
-    check_sinks(config)
+    check_settings(config, mixture)
     notes = mixture.check()
     initial, differing = begin_with(load_model(arguments.init), size, arguments.init) if arguments.init else (None, [])
-    description = rundir.describe(config, size, mixture, arguments.init)
+    writes = first and not (arguments.run / rundir.DESCRIPTION).exists()
+    description = rundir.describe(config, size, mixture, arguments.init, digests=writes)
     known = rundir.check(arguments.run, description)
     for note in (*announce(config, size), *differing, *notes) if known is None else notes:
         say(note)

@@ -44,13 +44,9 @@ class OnPolicy:
         self._synthesis: Synthesis | None = None
         self._model: Model | None = None
         self._batches = 0
+        check_recipe(config, mixture)
         if self._how.share > 0:
-            recipe = mixture.sources[0].recipe
-            if recipe.hides_state:
-                raise UsageError(
-                    "on_policy needs worlds whose states can be seen; set on_policy.share=0 for this recipe"
-                )
-            self._synthesis = Synthesis(recipe, Purpose.TRAIN)
+            self._synthesis = Synthesis(mixture.sources[0].recipe, Purpose.TRAIN)
 
     def due(self, step: int, batch: int) -> bool:
         """Return whether the global batch with number ``batch``, at optimiser step ``step``, has such sequences."""
@@ -106,6 +102,16 @@ class OnPolicy:
         for _ in range(length):
             agent.observe(*batch.step(agent.act(batch.observation)))
         return _rows([agent.rows(place) for place in range(count)], oracle, length)
+
+
+def check_recipe(config: TrainConfig, mixture: Mixture) -> None:
+    """Refuse on-policy sequences where they cannot be labelled.
+
+    Raises:
+        UsageError: The recipe hides states, or the data have none.
+    """
+    if config.on_policy.share > 0 and mixture.sources[0].recipe.hides_state:
+        raise UsageError("on_policy needs worlds whose states can be seen; set on_policy.share=0 for this recipe")
 
 
 def _rows(played: list[dict[str, Any]], oracle: np.ndarray, length: int) -> Rows:

@@ -14,9 +14,11 @@ from trainer.model import ModelConfig
 DESCRIPTION = "run.json"
 
 
-def describe(config: TrainConfig, model: ModelConfig, mixture: Mixture, init: str | None) -> dict[str, Any]:
-    """Return the contents of run.json."""
-    datasets = mixture.facts()
+def describe(
+    config: TrainConfig, model: ModelConfig, mixture: Mixture, init: str | None, digests: bool = True
+) -> dict[str, Any]:
+    """Return the contents of run.json; ``digests``: with those of all data, which only who writes it needs."""
+    datasets = mixture.facts(digests)
     return {
         "recipe": config.model_dump(mode="json"),
         "digest": digest(config),

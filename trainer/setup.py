@@ -2,9 +2,24 @@
 
 from common.errors import UsageError
 from trainer.config import TrainConfig
+from trainer.data.mixture import Mixture
 from trainer.loss import Objective
 from trainer.model import Model, ModelConfig
+from trainer.on_policy import check_recipe
 from trainer.parallel import Ranks, fill, shard
+from trainer.sinks import check_sinks
+from trainer.validation import recipes_of
+
+
+def check_settings(config: TrainConfig, mixture: Mixture) -> None:
+    """Refuse, before anything is touched, what data or installed packages do not allow.
+
+    Raises:
+        UsageError: No unseen worlds can be made, the model cannot play the data's worlds, or a package is missing.
+    """
+    recipes_of(config, mixture)
+    check_recipe(config, mixture)
+    check_sinks(config)
 
 
 def begin_with(initial: Model, size: ModelConfig, where: str) -> tuple[Model, list[str]]:

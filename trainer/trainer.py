@@ -228,7 +228,10 @@ class Trainer:
 
     def _tell(self, line: str) -> None:
         """Tell what the stream waits for; every rank but the first to the console only."""
-        self.telemetry.event(self.step, line)
+        if self.ranks.first:
+            self.telemetry.event(self.step, line)
+        else:
+            print(f"rank {self.ranks.rank}: {line}", flush=True)
 
     def _resume(self) -> None:
         notes: list[str] = []

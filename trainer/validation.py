@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from common.agents.kinds import behaviour
+from common.errors import UsageError
 from common.seeding import Purpose
 from common.synthesis.generate import generate
 from common.synthesis.recipe import load as load_recipe
@@ -58,16 +59,8 @@ class Validation:
         which, _ = Shares(mixture.weights, config.seed).split(np.arange(count))
         mine = np.array_split(np.arange(count), ranks.count)[ranks.rank]
         self._mine = {dataset: mine[which[mine] == dataset] for dataset in range(len(mixture.sources))}
-        recipes = [self._recipe(dataset) for dataset in self._mine]
-        self._sets = {
-            UNSEEN: self._chunks(recipes),
-            WITHOUT_ORACLE: self._chunks([recipe.without_oracle() for recipe in recipes]),
-            RANDOM: self._chunks([recipe.with_behaviours([behaviour("random")]) for recipe in recipes]),
-        }
-
-    def _recipe(self, dataset: int) -> Any:
-        named = self._config.validation.recipe
-        return load_recipe(named) if named else self._mixture.sources[dataset].recipe
+        self._recipes = recipes_of(config, mixture)
+        self._sets = {name: self._chunks(recipes) for name, recipes in self._recipes.items()}
 
     def _chunks(self, recipes: list[Any]) -> list[Rows]:
         """Return this rank's sequences of the recipes, as many together as are read at once."""
@@ -156,4 +149,26 @@ class Validation:
 
     def _stand_in(self) -> Rows:
         """Return a sequence for a rank that has none left; its numbers are not counted."""
-        return Rows.of(generate(self._recipe(0), 0, 1, Purpose.VALIDATE).arrays())
+        return Rows.of(generate(self._recipes[UNSEEN][0], 0, 1, Purpose.VALIDATE).arrays())
+
+
+def recipes_of(config: TrainConfig, mixture: Mixture) -> dict[str, list[Any]]:
+    """Return the recipes of each unseen set, one per dataset.
+
+    Raises:
+        UsageError: A data recipe has no behaviour without an oracle, there is no recipe, or it makes other sequences.
+    """
+    named = config.validation.recipe
+    recipes = [load_recipe(named) if named else source.recipe for source in mixture.sources]
+    for recipe in recipes:
+        for what in ("length", "actions", "observation_tokens"):
+            if getattr(recipe, what) != getattr(mixture, what):
+                raise UsageError(
+                    f"validation.recipe must make sequences like the data's, got {what} {getattr(recipe, what)} and "
+                    f"{getattr(mixture, what)}; give a TOML file that says so"
+                )
+    return {
+        UNSEEN: recipes,
+        WITHOUT_ORACLE: [recipe.without_oracle() for recipe in recipes],
+        RANDOM: [recipe.with_behaviours([behaviour("random")]) for recipe in recipes],
+    }

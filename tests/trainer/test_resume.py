@@ -143,7 +143,7 @@ def test_a_dataset_extended_meanwhile_is_refused_or_goes_on_as_set(
 def test_a_killed_rank_is_named_ends_the_others_and_torchruns_restart_goes_on(longer, tmp_path: Path) -> None:
     whole, run = tmp_path / "whole", tmp_path / "run"
     assert "finished" in finish(start(whole, *longer))
-    process = start(run, *longer, torchrun=("--max-restarts", "1"))
+    process = start(run, *longer, torchrun=("--max-restarts", "3"))
     wait_for(process, run, 30)
     ranks = sorted(children(process.pid))
     assert len(ranks) >= 2

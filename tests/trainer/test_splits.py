@@ -64,6 +64,19 @@ def test_segments_on_two_ranks_are_those_of_one(data_recipe: Path, train_recipe:
     np.testing.assert_allclose(theirs, ours, rtol=1e-5)
 
 
+@pytest.mark.parametrize("backbone", ["transformer", "gated-delta-net"])
+def test_bfloat16_and_activation_checkpointing_stay_close(
+    data_recipe: Path, train_recipe: Path, tmp_path: Path, backbone: str
+) -> None:
+    sets = (*FIVE, "segment=16", f"model.backbone={backbone}", "model.head_size=8")
+    ours = alone(tmp_path / "fp32", data_recipe, train_recipe, *sets)
+    again = alone(tmp_path / "recompute", data_recipe, train_recipe, *sets, "recompute=true")
+    np.testing.assert_allclose(again, ours, rtol=1e-5)
+    half = alone(tmp_path / "bf16", data_recipe, train_recipe, *sets, "precision=bf16")
+    np.testing.assert_allclose(half, ours, rtol=0.02)
+    assert half != ours
+
+
 def test_whole_sequences_are_one_long_segment(
     one: list[float], data_recipe: Path, train_recipe: Path, tmp_path: Path
 ) -> None:

@@ -82,14 +82,14 @@ class Mixture:
         """Look whether all that is needed is there; return what a user should know. Errors as of ``Source.check``."""
         return [line for source in self.sources for line in source.check()]
 
-    def facts(self) -> list[dict[str, Any]]:
-        """Return what run.json says of each dataset."""
+    def facts(self, digests: bool = True) -> list[dict[str, Any]]:
+        """Return what run.json says of each dataset; the digest of all its data takes a look at every catalog file."""
         return [
             {
                 "url": source.url,
                 "weight": weight,
                 "identity": source.identity,
-                "digest": source.dataset.digest() if source.dataset.stored and source.dataset.complete else None,
+                "digest": source.dataset.digest() if digests and _whole(source) else None,
                 "sequences": source.shards * source.sequences_per_shard,
                 "sequences_per_shard": source.sequences_per_shard,
                 "length": source.length,
@@ -98,6 +98,10 @@ class Mixture:
             }
             for source, weight in zip(self.sources, self.weights, strict=True)
         ]
+
+
+def _whole(source: Source) -> bool:
+    return source.dataset.stored and source.dataset.complete
 
 
 def open_mixture(
