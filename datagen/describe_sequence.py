@@ -67,7 +67,8 @@ def _world(dataset: Dataset, number: int, row: dict[str, Any]) -> tuple[World | 
     if row["family"] not in families():
         return None, f"no: this software has no family {row['family']!r}"
     if family(row["family"]).version != row["version"]:
-        return None, f"no: this software has another version of family {row['family']!r} ({dataset.header.provenance})"
+        by = dataset.header.provenance.get("version")
+        return None, f"no: omnirl {by} made it, of version {row['version']} of its family; this software has another"
     world = world_at(dataset.recipe, number)
     return (world, "") if world.seed == row["seed"] else (None, "no: the recipe gives another world")
 

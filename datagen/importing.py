@@ -5,6 +5,7 @@ rest was filled in (docs/dataset.md has them): worlds, seeds, behaviours and val
 terminated is inferred; of the oracle only its action in the observations that occur is known.
 """
 
+import sys
 from typing import Any
 
 import numpy as np
@@ -13,14 +14,17 @@ from common.config import digest
 from common.dataset import catalog
 from common.dataset.header import Header, provenance
 from common.dataset.layout import largest_divisor
+from common.dataset.reader import StoredDataset
 from common.dataset.schema import DISCOUNTS, MAX_ACTIONS, Tag, array_types
 from common.dataset.store import open_store
 from common.dataset.writer import check_target, create_dataset
-from common.errors import UsageError
+from common.errors import DataError, UsageError
 from datagen import holding
+from datagen.check import Depth
 from datagen.export_npy import BREAK
-from datagen.holding import Holding
+from datagen.holding import Holding, TakenOver
 from datagen.importing_scan import Record, Scan, break_rows, load, scan
+from datagen.repair import repair
 
 SHARD_BYTES = 64 << 20
 """Raw bytes of a shard, all arrays together, at most, unless told otherwise."""
@@ -44,7 +48,7 @@ def import_records(
     sequences_per_shard: int | None = None,
     takeover: bool = False,
 ) -> dict[str, Any]:
-    """Make a dataset of record folders; the same call again goes on where it was left.
+    """Make a dataset of record folders; the same call again goes on where it was left, and mends what was damaged.
 
     Args:
         folder: What holds the folders ``record-NNNNNN``.
@@ -75,10 +79,14 @@ def import_records(
     writer = create_dataset(out, header)
     try:
         with Holding(writer.store, "import", takeover=takeover) as hold:
+            stored = StoredDataset(writer.store, writer.header)
+            repair(stored, Depth.OBJECTS, hold.check, lambda line: print(line, file=sys.stderr, flush=True))
             for shard in range(header.shards):
                 hold.check()
                 if not writer.committed(shard):
                     writer.write_shard(shard, *_shard(found, header, shard))
+    except TakenOver as other:
+        raise DataError(f"{out} was {other}; give the same command again when that one has ended") from other
     finally:
         writer.close()
     return {

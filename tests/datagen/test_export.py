@@ -91,6 +91,9 @@ def test_there_and_back(tiny_dataset, records, tmp_path, capsys):
     # an interrupted import goes on
     digest = back.digest()
     (tmp_path / "back" / "catalog" / "shard-000000.parquet").unlink()
+    victim = tmp_path / "back" / "reward" / "c" / "0" / "0"
+    victim.write_bytes(victim.read_bytes()[:-9])
+    assert run("verify", tmp_path / "back") == 1
     assert run("import", records, "--out", tmp_path / "back", "--name", "again", "--vocabulary", 16) == 0
     assert open_dataset(str(tmp_path / "back")).digest() == digest
 

@@ -92,6 +92,7 @@ def test_another_dataset_in_its_place_is_noticed(tmp_path):
         dataset.refresh()
 
 
+@pytest.mark.slow
 def test_a_run_is_followed_to_its_end(tmp_path, undisturbed_digest):
     out, said = tmp_path / "d", []
     command = datagen_command("run", "--recipe", "tiny", "--out", str(out), "--executor", "inline", overrides=LONGER)

@@ -46,7 +46,7 @@ def test_an_item_is_a_sequence(tiny_dataset):
         items[96]
 
 
-@pytest.mark.parametrize("data", ["stored", "virtual"])
+@pytest.mark.parametrize("data", ["stored", pytest.param("virtual", marks=pytest.mark.slow)])
 def test_spawned_workers_see_the_same(tiny_dataset, data):
     items = SequenceDataset(tiny_dataset) if data == "stored" else SequenceDataset("recipe:tiny", overrides=SMALL)
     expected = items[0]  # this process has read: its threads must not be needed in the workers
