@@ -16,6 +16,8 @@ from trainer.evaluation.suites import Suite
 from trainer.evaluation.tally import Tally
 
 Say = Callable[[str], None]
+Begin = Callable[[Agent, Prepared], None]
+"""Gives an agent, just reset, what its context begins with: demonstrations of the worlds it will play in."""
 
 
 @dataclass(frozen=True)
@@ -51,13 +53,17 @@ def prepare(
     )
 
 
-def evaluate(agent: Agent, on: Prepared, say: Say = print) -> Outcome:
-    """Evaluate an agent, from an empty context, and all baselines on one suite.
+def evaluate(
+    agent: Agent, on: Prepared, say: Say = print, begin: Begin | None = None, beginning: str = "empty context"
+) -> Outcome:
+    """Evaluate an agent, from an empty context unless given one, and all baselines on one suite.
 
     Args:
         agent: It is reset.
         on: What ``prepare`` returned for it.
         say: Called with lines of progress.
+        begin: Gives the agent its context.
+        beginning: What results call that context.
 
     Returns:
         With ``model``, ``baselines`` (``score.scores`` of each), ``references``, ``left_out`` and ``settings`` in its
@@ -66,7 +72,7 @@ def evaluate(agent: Agent, on: Prepared, say: Say = print) -> Outcome:
     name, counted = on.suite.name, on.counted
     started = time.monotonic()
     film = Film()
-    tallies = {"model": tally_agent(agent, on, say, film)}
+    tallies = {"model": tally_agent(agent, on, say, film, begin)}
     seconds = time.monotonic() - started
     speed = on.contexts * on.steps / seconds
     say(f"{name}: {on.contexts} contexts x {on.steps} steps in {seconds:.1f} s, {speed:,.0f} steps/s")
@@ -83,7 +89,7 @@ def evaluate(agent: Agent, on: Prepared, say: Say = print) -> Outcome:
             "worlds": on.worlds,
             "steps": on.steps,
             "seed": on.seed,
-            "beginning": "empty context",
+            "beginning": beginning,
             "agent": agent.settings.model_dump(),
             "protocol": on.request.protocol.model_dump(),
             "shaping": on.shaping,
@@ -97,10 +103,14 @@ def evaluate(agent: Agent, on: Prepared, say: Say = print) -> Outcome:
     return Outcome(entry, tallies, film)
 
 
-def tally_agent(agent: Agent, on: Prepared, say: Say = print, film: Film | None = None) -> Tally:
-    """Let an agent play a suite from an empty context."""
+def tally_agent(
+    agent: Agent, on: Prepared, say: Say = print, film: Film | None = None, begin: Begin | None = None
+) -> Tally:
+    """Let an agent play a suite, from an empty context unless ``begin`` gives it one."""
     arena = on.arena()
     agent.reset(len(arena.n_actions), arena.n_actions)
+    if begin is not None:
+        begin(agent, on)
     tally = Tally(on.references, on.steps, on.suite.has_success)
     return tally.add_all(pieces(agent, arena, on.steps, _progress(on.suite.name, say), film))
 

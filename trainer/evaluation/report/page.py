@@ -69,7 +69,7 @@ def _table1(results: dict[str, Any]) -> str:
 
 def _suite(name: str, entry: dict[str, Any], pictures: dict[str, Path]) -> str:
     settings, known = entry["settings"], entry["references"]
-    headings, lines = table.cells(entry)
+    headings, lines = table.cells(entry, more=True)
     left = entry["left_out"]
     facts = (
         f"{_text(entry['about'])}. {settings['worlds']} worlds, {settings['steps']} steps each, "

@@ -22,12 +22,16 @@ def players(entry: dict[str, Any]) -> dict[str, dict[str, Any]]:
     return {"model": entry["model"], **entry["baselines"]}
 
 
-def cells(entry: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Return headings and lines of a suite's table, the model first: scores with their 95 % half widths."""
+def cells(entry: dict[str, Any], more: bool = False) -> tuple[list[str], list[list[str]]]:
+    """Return headings and lines of a suite's table, the model first: scores with their 95 % half widths.
+
+    With ``more`` the worst fifth of worlds and the regret, in steps' worth of the oracle's advantage, too.
+    """
     model = entry["model"]
     headings = ["", *(f"{bounds['from']}-{bounds['to']}" for bounds in model["score_by_step"])]
     headings += ["last tenth", "its episodes", *(["success"] if model["success"] is not None else [])]
     headings += ["by actions"] if model["action_score_by_step"] else []
+    headings += ["worst fifth", "regret (steps)"] if more else []
     lines = []
     for player, result in players(entry).items():
         line = [_cell(bounds["mean"], bounds["ci95"]) for bounds in result["score_by_step"]]
@@ -38,6 +42,8 @@ def cells(entry: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
         if model["action_score_by_step"]:
             last = result["action_score_by_step"][-1]
             line.append(_cell(last["mean"], last["ci95"]))
+        if more:
+            line += [_cell(result["bottom_quintile"], None), _cell(result["regret"], result["regret_ci95"])]
         lines.append([NAMES.get(player, player), *line])
     return headings, lines
 
