@@ -81,10 +81,12 @@ def _positions(train: list[Line], sets: dict[str, list[Line]]) -> Any:
     drawn, (policy, world) = figure(2, width=6.0)
     last = {"training": train[-1], **{name: lines[-1] for name, lines in sets.items() if lines}}
     for (name, line), colour in zip(last.items(), ("#999999", *COLOURS), strict=False):
-        bins = line.get("by_position", [])
-        places = [max(1, part["from"]) for part in bins]
-        for axes, head in ((policy, "policy"), (world, "observation")):
-            axes.step(places, _column(bins, f"loss_{head}"), where="post", color=colour, label=name, linewidth=1.6)
+        bins = line.get("by_position") or []
+        # rows are counted from 1, for the axis is logarithmic
+        edges = [part["from"] + 1 for part in bins] + [bins[-1]["to"] + 1] if bins else []
+        for axes, head in ((policy, "policy"), (world, "observation")) if bins else ():
+            values = _column(bins, f"loss_{head}")
+            axes.stairs(values, edges, baseline=None, color=colour, label=name, linewidth=1.6)
     for axes, title in ((policy, "Policy loss by context position"), (world, "Next-observation loss by position")):
         axes.set(title=title, xlabel="row of the context", ylabel="nats")
         _logarithmic(axes, "x")
