@@ -4,9 +4,8 @@ from collections import defaultdict
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from common.dataset.dataset import Dataset
+from common.dataset.dataset import Dataset, Table
 from common.dataset.reader import StoredDataset, open_dataset
 from common.dataset.schema import Tag
 from common.errors import DataError
@@ -193,11 +192,11 @@ class _Worlds:
         self._values: dict[str, list[np.ndarray]] = defaultdict(list)
         self._dropped: dict[str, int] = defaultdict(int)
 
-    def add(self, table: pa.Table) -> None:
+    def add(self, table: Table) -> None:
         self.count += len(table)
         families = table.column("family").to_numpy(zero_copy_only=False)
         columns = ("n_s", "n_a", "random_value", "oracle_value")
-        values = np.stack([table.column(name).cast(pa.float64()).to_numpy() for name in columns], axis=1)
+        values = np.stack([np.array(table.column(name).to_pylist(), dtype=np.float64) for name in columns], axis=1)
         for family in np.unique(families):
             mine = families == family
             self.families[str(family)] += int(mine.sum())

@@ -4,9 +4,8 @@ from collections import Counter, defaultdict
 from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
-from common.dataset.dataset import Dataset, Rows
+from common.dataset.dataset import Dataset, Rows, Table
 from common.dataset.schema import TAGS
 
 LEAST_GAP = 0.05
@@ -41,7 +40,7 @@ class Sample:
         self.coverage: list[np.ndarray] = []
         """Share of the states seen after so many rows."""
 
-    def add(self, rows: Rows, table: pa.Table) -> None:
+    def add(self, rows: Rows, table: Table) -> None:
         """Take in sequences and their catalog rows."""
         live = rows.action != self.actions
         self.sequences += len(live)

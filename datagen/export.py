@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import pyarrow as pa
 
-from common.dataset.dataset import Dataset, Rows
+from common.dataset.dataset import Dataset, Rows, Table
 from common.errors import DataError, UsageError
 
 LAST = ("regenerate", "drop")
@@ -122,7 +121,7 @@ def reference_actions(dataset: Dataset, rows: Rows) -> np.ndarray:
     return np.where(live, ids, dataset.actions)
 
 
-def _next(dataset: Dataset, numbers: np.ndarray, rows: Rows, table: pa.Table) -> np.ndarray:
+def _next(dataset: Dataset, numbers: np.ndarray, rows: Rows, table: Table) -> np.ndarray:
     """Play the sequences again, compare what is stored, and return the observation after the last row."""
     from common.synthesis.replay import replay
 

@@ -7,6 +7,7 @@ Minari knows no sequences of episodes: each episode carries its sequence's numbe
 import os
 import warnings
 from collections.abc import Callable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -73,9 +74,9 @@ def export_minari(
 def _write(
     minari: Any, dataset: Dataset, dataset_id: str, numbers: np.ndarray, tick: Callable[[int, int], None] | None
 ) -> int:
-    from gymnasium.spaces import Discrete, MultiDiscrete
+    from common.dataset.spaces import spaces
 
-    tokens, symbols = dataset.observation_tokens, dataset.vocabulary
+    observation_space, action_space = spaces(dataset.header)
     made: Any = None
     done = episodes = 0
     for part in parts(dataset, numbers, "drop"):
@@ -84,8 +85,8 @@ def _write(
             made = minari.create_dataset_from_buffers(
                 dataset_id,
                 buffers,
-                observation_space=Discrete(symbols) if tokens == 1 else MultiDiscrete([symbols] * tokens),
-                action_space=Discrete(dataset.actions),
+                observation_space=observation_space,
+                action_space=action_space,
                 algorithm_name=", ".join(sorted({str(b.get("kind")) for b in _behaviours(dataset)})) or "unknown",
                 author="omnirl",
                 author_email="none",
@@ -134,12 +135,11 @@ def _episodes(dataset: Dataset, part: Part, begun: int) -> Iterator[Any]:
 
 def _minari() -> Any:
     try:
-        import h5py  # noqa: F401
         import minari
-    except ImportError as error:
-        raise UsageError(
-            f'exporting to Minari needs the packages minari and h5py ({error}); run `pip install "omnirl[minari]"`'
-        ) from None
+    except ImportError:
+        minari = None
+    if minari is None or find_spec("h5py") is None:
+        raise UsageError('exporting to Minari needs minari and h5py; install them: `pip install "omnirl[minari]"`')
     return minari
 
 

@@ -15,6 +15,8 @@ from common.dataset.header import Header
 from common.dataset.status import Hole
 from common.errors import DataError, UsageError
 
+Table = pa.Table
+"""A catalog's rows: a ``pyarrow.Table``."""
 POLL = 1.0
 """Seconds between two looks at a dataset that is waited for."""
 SAY = 30.0
