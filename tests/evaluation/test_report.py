@@ -97,7 +97,7 @@ def test_the_papers_table_takes_several_agents(out: Path, capsys: pytest.Capture
     assert main is not None
     assert paper.main([str(out), str(out / "results.json")]) == 0
     printed = capsys.readouterr().out
-    assert "Pendulum g=5" in printed and "without gridworlds" in printed
+    assert "Pendulum g=5" in printed and "families unknown" in printed
     assert printed.count("$ python -m trainer.evaluation --agent") == 2
     assert paper.main([str(out / "nothing")]) == 2
     assert [paper.short(n) for n in (845, 2000, 36_300, 1_100_000)] == ["845", "2.0K", "36.3K", "1.1M"]

@@ -135,7 +135,8 @@ def _baselines(told: dict[str, Any]) -> list[str]:
 
 def _agent(told: dict[str, Any]) -> str:
     name = Path(told["agent"]["path"]).name
-    return f"ours: {name}, {'with' if GRIDS in told['families'] else 'without'} gridworlds"
+    how = "with" if GRIDS in told["families"] else "without"
+    return f"ours: {name}, {how} gridworlds" if told["families"] else f"ours: {name}, families unknown"
 
 
 def _cell(player: dict[str, Any] | None) -> str:
