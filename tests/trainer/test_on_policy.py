@@ -64,6 +64,7 @@ def test_its_rows_are_of_fresh_worlds_and_labelled_by_the_oracle(player: OnPolic
     assert all(np.array_equal(a, b) for a, b in zip(rows, again, strict=True) if a is not None)
 
 
+@pytest.mark.slow
 def test_a_run_with_them_learns_from_other_batches_and_resumes_exactly(
     data_recipe: Path, train_recipe: Path, tmp_path: Path
 ) -> None:

@@ -159,7 +159,7 @@ def test_loader_workers_make_the_same_batches(datasets: tuple[str, str]) -> None
         mixture = Mixture(Opening(datasets), DataConfig(workers=workers))
         return list(Stream(mixture, VARIED, 3, 8).batches(16, 80))
 
-    for ours, theirs in zip(made(0), made(2), strict=True):
+    for ours, theirs in zip(made(0), made(1), strict=True):
         assert ours is not None and theirs is not None
         assert all(torch.equal(a, b) for a, b in zip(tensors(ours), tensors(theirs), strict=True))
 
@@ -171,6 +171,7 @@ def test_datasets_that_fit_no_one_model_are_refused(datasets: tuple[str, str]) -
         Mixture(Opening(datasets), DataConfig(weights=(1, 2, 3)))
 
 
+@pytest.mark.slow
 def test_a_worker_that_dies_is_told(datasets: tuple[str, str], tmp_path: Path) -> None:
     import os
     import signal
