@@ -7,6 +7,7 @@ import torch
 
 from trainer.data.augment import AugmentConfig, augment
 from trainer.data.mixture import Mixture
+from trainer.data.order import EPOCHS_AN_ERA
 from trainer.tokens import Batch, batch_of
 
 
@@ -52,6 +53,6 @@ class Batches:
 
     def _part(self, dataset: int, epoch: np.ndarray, sequence: np.ndarray, read: np.ndarray) -> Batch:
         source, actions = self._mixture.sources[dataset], self._mixture.actions
-        rows = source.gather(read, whole_shards=bool((epoch % (1 << 16) == 0).all()))
+        rows = source.gather(read, whole_shards=bool((epoch % EPOCHS_AN_ERA == 0).all()))
         rows, discount = augment(rows, self._augmentation, self._seed + dataset, epoch, sequence, actions)
         return batch_of(rows, discount, self._mixture.vocabulary, actions, self._augmentation.label or source.label)

@@ -49,7 +49,9 @@ def subject(path: Path) -> Subject:
     try:
         told = json.loads(text)
         data = told.get("dataset", {})
-        families = [choice["family"] for choice in data.get("recipe", {}).get("families", ()) if choice["weight"] > 0]
+        recipes = [one.get("recipe", {}) for one in told.get("datasets", [data])]
+        chosen = [choice for recipe in recipes for choice in recipe.get("families", ())]
+        families = [choice["family"] for choice in chosen if choice["weight"] > 0]
         return Subject(
             path=path,
             families=tuple(dict.fromkeys(families)),
