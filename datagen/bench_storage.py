@@ -14,11 +14,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import zarr
-from numcodecs import Blosc, Zstd
 
-from common.dataset import arrays as coding
 from common.dataset import catalog, shard_codec
+from common.dataset.alternatives import CODECS, PIPELINES, open_for_writing
 from common.dataset.digest import row_digests
 from common.dataset.header import Header
 from common.dataset.layout import ArraySpec
@@ -33,15 +31,6 @@ from datagen.plan import make_plan
 
 REFERENCE_BYTES = 24
 """Bytes a step of the original's record files (six arrays of 4 bytes)."""
-OURS = "zstd-1"
-CODECS: dict[str, Any] = {
-    "raw": None,
-    OURS: Zstd(level=shard_codec.LEVEL, checksum=True),
-    "zstd-3": Zstd(level=3, checksum=True),
-    "zstd-1 bitshuffle": Blosc("zstd", clevel=1, shuffle=Blosc.BITSHUFFLE),
-    "lz4": Blosc("lz4", clevel=5, shuffle=Blosc.NOSHUFFLE),
-    "lz4 bitshuffle": Blosc("lz4", clevel=5, shuffle=Blosc.BITSHUFFLE),
-}
 REPEATS = 3
 
 
@@ -106,25 +95,17 @@ def _pipelines(header: Header, values: Mapping[str, np.ndarray], folder: Path) -
     writing, objects = _timed(lambda: {name: shard_codec.encode(spec, values[name]) for name, spec in specs.items()})
     reading, _ = _timed(lambda: [shard_codec.decode(spec, objects[name]) for name, spec in specs.items()])
     rows = [{"pipeline": "omnirl", "write": raw / writing, "read": raw / reading}]
-    for title, path in (("zarr-python", coding.DEFAULT_PIPELINE), ("zarrs", coding.FAST_PIPELINE)):
-        place = folder / title
-        with zarr.config.set({"codec_pipeline.path": path}):
-            place.mkdir()
-            for key, data in coding.metadata_objects(header, {}).items():
-                (place / key).parent.mkdir(exist_ok=True)
-                (place / key).write_bytes(data)
-        with zarr.config.set({"codec_pipeline.path": path}):
-            group = zarr.open_group(str(place), mode="r+")
-            stored: dict[str, Any] = {name: group[name] for name in specs}
-
-            def write(stored: dict[str, Any] = stored) -> None:
-                for name, array in stored.items():
-                    array[...] = values[name]
-
-            writing, _ = _timed(write)
-            reading, _ = _timed(partial(_read_all, stored))
+    for title in PIPELINES:
+        stored = open_for_writing(header, folder / title, title)
+        writing, _ = _timed(partial(_write_all, stored, values))
+        reading, _ = _timed(partial(_read_all, stored))
         rows.append({"pipeline": title, "write": raw / writing, "read": raw / reading})
     return rows
+
+
+def _write_all(stored: Mapping[str, Any], values: Mapping[str, np.ndarray]) -> None:
+    for name, array in stored.items():
+        array[...] = values[name]
 
 
 def _read_all(stored: Mapping[str, Any]) -> None:

@@ -6,9 +6,9 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from typing import Any
 
 import numpy as np
-import pyarrow as pa
 
 from common.dataset import catalog, shard_codec
 from common.dataset.catalog import Footer, StoredObject
@@ -81,7 +81,7 @@ class _Unreadable(Exception):
     """The catalog file is damaged, and the text says how; empty where there is none."""
 
 
-def _catalog(dataset: StoredDataset, shard: int, found: Findings) -> tuple[Footer, pa.Table]:
+def _catalog(dataset: StoredDataset, shard: int, found: Findings) -> tuple[Footer, Any]:
     key = catalog.name(shard)
     try:
         data = dataset.store.get(key)

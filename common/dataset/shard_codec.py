@@ -9,9 +9,9 @@ import itertools
 import math
 from collections.abc import Iterator
 
-import google_crc32c
 import numpy as np
-from numcodecs.zstd import Zstd
+from zarr.codecs.crc32c_ import google_crc32c  # what Zarr itself encodes with
+from zarr.codecs.zstd import Zstd
 
 from common.dataset.layout import ArraySpec
 
