@@ -34,7 +34,7 @@ def write_row(outcomes, chances, count, begin, successor, probability, cumulativ
     total = 0.0
     for k in range(begin, end):
         total += probability[k]
-        cumulative[k] = total
+        cumulative[k] = min(total, 1.0)
     cumulative[end - 1] = 1.0
     return end
 

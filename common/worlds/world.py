@@ -281,6 +281,6 @@ def _cumulative(probability: np.ndarray, row_start: np.ndarray) -> np.ndarray:
     total = np.empty_like(probability)
     for first, last in pairwise(row_start):
         if last > first:
-            np.cumsum(probability[first:last], out=total[first:last])
+            np.minimum(np.cumsum(probability[first:last]), 1.0, out=total[first:last])
             total[last - 1] = 1.0
     return total

@@ -100,10 +100,13 @@ def test_statistics_are_those_of_the_original(n_states, worlds, distance, accept
     names = [name for name in reference.files if name != "sec"]
     assert len(names) == 18
     results = {name: ks_2samp(ours[name], reference[name]) for name in names}
-    table = "\n".join(f"{name:11s} p {r.pvalue:.4f} distance {r.statistic:.4f}" for name, r in results.items())
-    print(table)
+    rows = [f"| {name:10s} | {r.pvalue:.3f} | {r.statistic:.3f} |" for name, r in results.items()]
+    rate = worlds / ours["tries"].sum()
+    head = [f"{worlds} worlds of {n_states} states; acceptance {rate:.3f}, the original's {acceptance}"]
+    table = "\n".join([*head, "| statistic  | p     | distance |", "|---|---|---|", *rows])
+    print(f"\n{table}")
     assert all(r.pvalue > 0.001 and r.statistic < distance for r in results.values()), table
-    assert abs(worlds / ours["tries"].sum() - acceptance) <= tolerance
+    assert abs(rate - acceptance) <= tolerance
     # every accepted world passes the tests, worked out anew
     assert ours["least_gain"].min() > 2.0 - 1e-7
     assert ours["gini"].min() > 0.70 - 1e-9

@@ -24,8 +24,8 @@ _REACH = 9.6
 least 1e-10, and a row's largest over 1e-12."""
 _LEAST_REACH = 2.5
 """In ranks: the last state moves to another rank, though its centre can be 2 from the nearest and sigma .2."""
-_REACH_OF_SIGHT = 26.2
-"""Distance where a weight is under 1e-298, for whole rows; denormals would cost 20 times."""
+_REACH_OF_SIGHT = 26.5
+"""Distance where a weight is under 1e-304, for whole rows; denormals would cost 20 times."""
 _UNCLAIMED = 1e-10
 _LOWEST, _HIGHEST = 0.1, 1.0
 
@@ -131,9 +131,7 @@ def _draw_state(
     fill(factor, 0, width, 0.0)
     for a in range(n_actions):
         centre[a] = between(rng, start - 1.0, end)
-        low[a], high[a] = gaussian(
-            row, a * width, width, centre[a] - start, precision, max(reach * sigma, _LEAST_REACH)
-        )
+        low[a], high[a] = gaussian(row, a * width, width, centre[a] - start, precision, within)
         add_scaled(factor, low[a], row, a * width + low[a], high[a] - low[a], 1.0)
     _claim(row, width, centre, order, start, low, high, factor)
     # the share of every action at rank j is its weight over the sum of weights, times the mean
@@ -202,7 +200,7 @@ def gaussian(row, offset, width, centre, precision, reach):
     """
     low, high = max(0, np.int64(math.ceil(centre - reach))), min(width, np.int64(math.floor(centre + reach)) + 1)
     fill(row, offset, width, 0.0)
-    begin, first = np.uint64(offset + low), np.float64(low) - centre
+    begin, first = np.uint64(offset + low), low - centre
     for j in range(np.uint64(high - low)):
         distance = first + np.float64(np.int64(j))
         row[begin + j] = exp(-distance * distance * precision)
