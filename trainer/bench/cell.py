@@ -25,6 +25,8 @@ from trainer.tokens import Batch, Rows, batch_of
 VOCABULARY, ACTIONS = 16, 5
 ROWS = 8192
 """Of a batch, where the context is shorter."""
+LEAST = 32_768
+"""Rows that are counted at least: by then memory is what it will be."""
 
 
 def random_rows(sequences: int, length: int) -> Rows:
@@ -59,7 +61,7 @@ def measure(config: TrainConfig, context: int, segment: int, seconds: float, thr
         config: Model, loss and optimiser.
         context: Steps of a sequence.
         segment: Steps passed at once.
-        seconds: At least so long, and at least one optimiser step after one that is not counted.
+        seconds: At least so long, and at least ``LEAST`` rows, after a step that is not counted.
         threads: CPU threads.
     """
     torch.set_num_threads(threads)
@@ -82,7 +84,7 @@ def measure(config: TrainConfig, context: int, segment: int, seconds: float, thr
     step(min(context, 2 * segment))
     wall: list[float] = []
     cpu: list[float] = []
-    while not wall or (sum(wall) < seconds and len(wall) < 1000):
+    while len(wall) * sequences * context < LEAST or (sum(wall) < seconds and len(wall) < 1000):
         took = _timed(step)
         wall.append(took[0])
         cpu.append(took[1])

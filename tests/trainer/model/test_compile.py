@@ -6,13 +6,14 @@ import torch
 from .parts import cut, difference, gradients, random_tokens, run, small
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore")  # the compiler's own
 @pytest.mark.parametrize(
     ("backbone", "backend"),
     [
+        ("transformer", "aot_eager"),
         ("gated-delta-net", "aot_eager"),
-        pytest.param("transformer", "aot_eager", marks=pytest.mark.slow),
-        pytest.param("gated-delta-net", "inductor", marks=pytest.mark.slow),
+        ("gated-delta-net", "inductor"),
     ],
 )
 def test_compiled_blocks_equal_plain_ones(backbone: str, backend: str) -> None:
