@@ -11,7 +11,7 @@ from common.synthesis.generate import play as generate
 from trainer.agent import Agent, AgentSettings
 from trainer.evaluation.arena import world_seeds
 from trainer.evaluation.prepared import Request
-from trainer.evaluation.suites import SUITES
+from trainer.evaluation.suites import SUITES, environment
 from trainer.evaluation.suites.environment import environment_suite
 from trainer.folding import Folding
 from trainer.model import Model, ModelConfig
@@ -40,7 +40,10 @@ def agent_for(tokens: int, vocabulary: int) -> Scripted:
 
 
 @pytest.mark.parametrize("name", [*SUITES, "Acrobot-v1"])
-def test_rows_in_play_are_those_that_are_recorded(name: str) -> None:
+def test_rows_in_play_are_those_that_are_recorded(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(environment, "LEARNING_STEPS", 100)
+    monkeypatch.setattr(environment, "LAST", 2)
+    monkeypatch.setattr(environment, "EPISODES", 2)
     chosen = SUITES[name] if name in SUITES else environment_suite(name, (2,))
     tokens = 4 if name == "multi-token-pomdp" else 1
     vocabulary = {"taxi": 512, "multi-token-pomdp": 16}.get(name, 200)
