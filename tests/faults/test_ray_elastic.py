@@ -56,12 +56,28 @@ def test_an_autoscaler_adds_nodes_for_the_run_and_takes_them_back(tmp_path):
         "provider": {"type": "fake_multinode"},
         "available_node_types": kinds,
         "head_node_type": "ray.head.default",
+        **{key: {} for key in ("file_mounts", "auth", "docker")},
+        **{
+            key: []
+            for key in (
+                "cluster_synced_files",
+                "file_mounts_sync_continuously",
+                "rsync_exclude",
+                "rsync_filter",
+                "initialization_commands",
+                "setup_commands",
+                "head_setup_commands",
+                "worker_setup_commands",
+                "head_start_ray_commands",
+                "worker_start_ray_commands",
+            )
+        },
     }
     (tmp_path / "autoscaling.yaml").write_text(json.dumps(config))
     head.options = [f"--autoscaling-config={tmp_path / 'autoscaling.yaml'}"]
     head.start()
     try:
-        assert alive(head) == 1
+        wait_until(lambda: alive(head) == 1, 60, "the head has no node of its own")
         run = Run(tmp_path / "d", head.address, overrides=FAULTS)
         run.wait_for(lambda: len(events(run.out, "joined")) >= 1, "an actor on a node that was not there", 120.0)
         run.end()
@@ -77,8 +93,12 @@ def alive(head):
     """Return the number of nodes of a cluster, without joining it."""
     from ray._private.state import GlobalState
     from ray._raylet import GcsClientOptions
+    from ray.exceptions import RaySystemError
 
     state = GlobalState()
     options = GcsClientOptions.create(head.address, None, allow_cluster_id_nil=True, fetch_cluster_id_if_nil=False)
     state._initialize_global_state(options)
-    return sum(node["Alive"] for node in state.node_table())
+    try:
+        return sum(node["Alive"] for node in state.node_table())
+    except RaySystemError:
+        return -1  # it did not answer in time
