@@ -58,5 +58,6 @@ def _lines(results: dict[str, Any]) -> Iterator[str]:
         )
     yield (
         f"throughput into Zarr, 16 states: two inline processes {rates['inline_steps_per_second']:,.0f} rows/s, "
-        f"two actors {rates['actors_steps_per_second']:,.0f}: {100 * rates['ratio']:.0f} %"
+        f"two actors {rates['actors_steps_per_second']:,.0f}; round by round "
+        f"{', '.join(f'{100 * ratio:.0f} %' for ratio in rates['ratios'])}, median {100 * rates['ratio']:.0f} %"
     )
