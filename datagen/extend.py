@@ -76,7 +76,7 @@ def _grow(store: Store, plan: Plan) -> None:
     if now is None or now.identity != plan.header.identity or now.sequences > plan.header.sequences:
         raise DataError(f"{store.url} was changed meanwhile; give the same command again")
     header = _longer(now, plan)
-    objects = coding.metadata_objects(header, header.model_dump(mode="json"))
+    objects = coding.metadata_objects(header, headers.attributes_of(header))
     for key in sorted(objects, key=lambda key: key == coding.METADATA):
         store.put(key, objects[key], durable=True)
 

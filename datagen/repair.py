@@ -7,6 +7,7 @@ file. What is sound of such a shard stays, and the writer keeps it.
 from collections.abc import Callable
 
 from common.dataset import arrays, catalog
+from common.dataset.header import attributes_of
 from common.dataset.reader import StoredDataset
 from common.dataset.store import Store
 from common.errors import DataError
@@ -52,7 +53,7 @@ def _repair_metadata(dataset: StoredDataset, note: Callable[[str], object]) -> N
         dataset.check_arrays()
     except DataError as error:
         note(f"damaged, written anew: {error}")
-        objects = arrays.metadata_objects(dataset.header, dataset.header.model_dump(mode="json"))
+        objects = arrays.metadata_objects(dataset.header, attributes_of(dataset.header))
         for key in objects.keys() - {arrays.METADATA}:
             dataset.store.put(key, objects[key], durable=True)
         dataset.forget_arrays()

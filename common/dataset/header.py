@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field
 
-from common.config import parse
+from common.config import digest, parse
 from common.dataset.layout import Layout
 from common.dataset.schema import FORMAT_VERSION, Tag
-from common.errors import UsageError
+from common.errors import DataError, UsageError
 
 if TYPE_CHECKING:
     from common.synthesis.recipe import Recipe
@@ -43,11 +43,22 @@ class Header(Layout):
     """Version and commit of this software, package versions, when it was first made. No part of the identity."""
 
 
+CHECKSUM = "checksum"
+"""Attribute: the digest of all others."""
+
+
+def attributes_of(header: Header) -> dict[str, Any]:
+    """Return a header as the attributes of its group, their checksum among them."""
+    values = header.model_dump(mode="json")
+    return {**values, CHECKSUM: digest(values)}
+
+
 def read(attributes: Mapping[str, Any], where: str) -> Header:
     """Return the header in a group's attributes.
 
     Raises:
         UsageError: They are no dataset's, or of another format version; the message names it.
+        DataError: They are not what was written.
     """
     if attributes.get("format") != FORMAT:
         raise UsageError(f"{where} holds a Zarr group that is no dataset of this kind: attribute 'format' is missing")
@@ -59,7 +70,13 @@ def read(attributes: Mapping[str, Any], where: str) -> Header:
             f"{where} has dataset format version {version!r}, this software reads version {FORMAT_VERSION}; "
             f"use the release that wrote it{f' (omnirl {by})' if by else ''}, or make the dataset again"
         )
-    return parse(Header, dict(attributes), f"the zarr.json of {where}")
+    values = {name: value for name, value in attributes.items() if name != CHECKSUM}
+    if CHECKSUM in attributes and digest(values) != attributes[CHECKSUM]:
+        raise DataError(
+            f"zarr.json of {where} is damaged: its attributes have another checksum than was written with them; "
+            "put the file back from a copy"
+        )
+    return parse(Header, values, f"the zarr.json of {where}")
 
 
 def header_of(recipe: "Recipe") -> Header:

@@ -11,7 +11,7 @@ import numpy as np
 from common.config import Settings
 from common.dataset import arrays as coding
 from common.dataset import catalog, shard_codec
-from common.dataset.header import Header, differences
+from common.dataset.header import Header, attributes_of, differences
 from common.dataset.reader import existing_header
 from common.dataset.schema import Tag
 from common.dataset.store import Store, open_store
@@ -193,7 +193,7 @@ def create_dataset(url: str, header: Header) -> DatasetWriter:
     """
     store = open_store(url)
     header = check_target(store, header) or header
-    objects = coding.metadata_objects(header, header.model_dump(mode="json"))
+    objects = coding.metadata_objects(header, attributes_of(header))
     if not store.put_new(coding.METADATA, objects[coding.METADATA]):
         header = check_target(store, header) or header  # created since: by whom, and what?
     for key, data in objects.items():

@@ -131,9 +131,17 @@ def test_a_dataset_of_other_versions_is_not_replayed_but_named(copy, capsys):
     path = copy / "zarr.json"
     document = json.loads(path.read_text())
     document["attributes"]["recipe"]["seed"] = 1  # as if the families had been others
+    del document["attributes"]["checksum"]
     path.write_text(json.dumps(document))
     assert main(["verify", str(copy), "--replay", "1"]) == 2
     assert "cannot be replayed here; install omnirl 0.1.0 (commit" in capsys.readouterr().err
+
+
+def test_attributes_that_were_changed_are_damage(copy, capsys):
+    path = copy / "zarr.json"
+    path.write_text(path.read_text().replace('"min_gap": 0.15', '"min_gap": 0.25', 1))
+    assert main(["verify", str(copy)]) == 1
+    assert "zarr.json" in (text := capsys.readouterr().err) and "another checksum" in text
 
 
 def test_missing_shards_are_one_line(copy):

@@ -13,7 +13,7 @@ import torch
 
 from common.dataset import open_dataset
 from common.dataset.catalog import columns
-from common.dataset.header import Header
+from common.dataset.header import CHECKSUM, Header
 from common.dataset.schema import Tag
 from trainer.tokens import Rows, batch_of
 
@@ -110,7 +110,7 @@ def test_the_tables_name_what_there_is(tiny_dataset):
         return {word for line in table for word in re.findall(r"`(\w+)`", line[column])}
 
     assert words(table("column", "meaning"), "column") == {*columns(), "digest"}
-    assert words(table("attribute", "meaning"), "attribute") == set(Header.model_fields)
+    assert words(table("attribute", "meaning"), "attribute") == {*Header.model_fields, CHECKSUM}
     tags = {int(n) for line in table("tag", "the action was chosen by") for n in re.findall(r"\d+", line["tag"])}
     assert tags == {int(tag) for tag in Tag}
     tree = re.findall(r"^    <dataset>/(\w+) +\(sequence", PAGE, re.MULTILINE)
