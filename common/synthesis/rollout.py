@@ -32,11 +32,10 @@ def roll_out(rngs, world, limit, interface, folding, optimal, mixture, work, row
         folding: The recorded ids of each action, as ``preimages`` gives them.
         optimal: (D, n) uint64, optimal actions per discount; read by behaviours that know them.
         mixture: (codes (B,), weights (B,), tables (B, PARAMETERS, ..), probability of a new draw at an episode's end).
-        work: To work in, as ``Mixture.room`` gives it: parameters (B, PARAMETERS) and memory (flat), float64; where the
-            memory of each place begins (P + 1,), the place of each behaviour (B,), how far each place learned (P,).
-        rows: (observation, action, reward, tag, state, taken), (L,) each, out: as the dataset stores them, several
-            observation tokens flat (L * tokens,), then the true state (uint16) and the world's own action (uint8,
-            ``BREAK`` at breaks).
+        work: ``Mixture.room``: parameters (B, PARAMETERS) and memory (flat), float64; where the memory of each place
+            begins (P + 1,), the place of each behaviour (B,), how far each place learned (P,).
+        rows: (observation, action, reward, tag, state, taken), (L,) each, out: as the dataset has them (tokens flat),
+            then the true state (uint16) and the world's own action (uint8, ``BREAK`` at breaks).
         begun: (L, 2) int32 out: first row and index of each behaviour that acted.
     """
     row_start, successor, cumulative, mean, noise, start_states, start_cumulative, terminal = world
@@ -48,8 +47,8 @@ def roll_out(rngs, world, limit, interface, folding, optimal, mixture, work, row
     all_parameters, all_memory, memory_start, places, learned = work
     length, n_actions, n_states = state.shape[0], id_start.shape[0] - 1, terminal.shape[0]
     learned[:] = -1
-    row, steps, episodes, changes, slot, kind, total = 0, 0, 0, 0, -1, -1, 0.0
-    place, parameters, memory, at_once = 0, all_parameters[0], all_memory[:0], False
+    row, steps, episodes, changes, slot, kind, place, at_once, total = 0, 0, 0, 0, -1, -1, 0, False, 0.0
+    parameters, memory = all_parameters[0], all_memory[:0]
     while row < length:  # an episode
         if slot < 0 or (switch > 0.0 and uniform(mix_rng) < switch):
             drawn = choose(mix_rng, weights)
@@ -64,8 +63,7 @@ def roll_out(rngs, world, limit, interface, folding, optimal, mixture, work, row
                     _start(act_rng, place, places, codes, tables, all_parameters, memory, symbol, n_actions, length)
         if kinds.learns(kind):
             _catch_up(kind, parameters, memory, learned[place], row, state, taken, reward, tag, n_actions)
-        first, over = row, False
-        now = reset(world_rng, start_states, start_cumulative)
+        first, over, now = row, False, reset(world_rng, start_states, start_cumulative)
         if hidden > 0:
             emit(world_rng, now, n_states, hidden, emit_row, emitted, emit_cumulative, observation, row * hidden)
         while row < length and not over:
@@ -89,13 +87,19 @@ def roll_out(rngs, world, limit, interface, folding, optimal, mixture, work, row
                 end = (_TERMINATED if terminal[now] else _TRUNCATED) if over else 0
                 kinds.learn(kind, parameters, memory, state, taken, reward, row - 1, row, end, n_actions)
         if over and row < length:
-            if hidden == 0:
-                observation[row] = symbol[now]
-            action[row], reward[row], taken[row] = ids.shape[0], 0.0, BREAK
-            tag[row] = _TERMINATED if terminal[now] else _TRUNCATED
+            _break(rows, row, symbol[now], hidden, ids.shape[0], _TERMINATED if terminal[now] else _TRUNCATED)
             row, episodes = row + 1, episodes + 1
         learned[place] = row if at_once else first
     return episodes, changes, total
+
+
+@kernel(inline=True)
+def _break(rows, row, symbol, hidden, break_action, end):
+    """Write the row of an episode's end, where nobody acts; its state, and a drawn observation, are there already."""
+    observation, action, reward, tag, _, taken = rows
+    if hidden == 0:
+        observation[row] = symbol
+    action[row], reward[row], tag[row], taken[row] = break_action, 0.0, end, BREAK
 
 
 @kernel(allocates=False)
