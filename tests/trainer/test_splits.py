@@ -33,6 +33,7 @@ def one(data_recipe: Path, train_recipe: Path, tmp_path: Path) -> list[float]:
     return found
 
 
+@pytest.mark.slow
 def test_two_ranks_with_loader_workers(one: list[float], data_recipe: Path, train_recipe: Path, tmp_path: Path) -> None:
     two = trained(tmp_path / "two", data_recipe, train_recipe, 2, *WHOLE, "data.workers=1")
     np.testing.assert_allclose(two, one, rtol=1e-5)
