@@ -63,7 +63,10 @@ class Run:
         deadline = time.monotonic() + seconds
         while not condition():
             assert self.process.poll() is None, f"the driver ended before {what}:\n{self.text()}"
-            assert time.monotonic() < deadline, f"{what} never came:\n{self.text()}"
+            if time.monotonic() >= deadline:
+                self.process.kill()  # it would wait for a cluster that the failing test takes away
+                self.process.wait()
+                raise AssertionError(f"{what} never came:\n{self.text()}")
             time.sleep(0.02)
 
     def end(self, code: int = 0, seconds: float = 240.0) -> float:

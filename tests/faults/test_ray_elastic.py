@@ -45,7 +45,12 @@ def test_a_drained_node_is_left_and_its_shards_are_made(tmp_path):
 def test_an_autoscaler_adds_nodes_for_the_run_and_takes_them_back(tmp_path):
     head = Head(cores=0, environment={"AUTOSCALER_UPDATE_INTERVAL_S": "1", "RAY_FAKE_CLUSTER": "1"})
     kinds = {
-        "worker": {"resources": {"CPU": 1}, "node_config": {}, "min_workers": 0, "max_workers": 2},
+        "worker": {
+            "resources": {"CPU": 1, "memory": 2_000_000_000},
+            "node_config": {},
+            "min_workers": 0,
+            "max_workers": 2,
+        },
         "ray.head.default": {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0},
     }
     config = {
