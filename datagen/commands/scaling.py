@@ -1,6 +1,8 @@
 """``python -m datagen scaling``."""
 
 import argparse
+import contextlib
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -31,7 +33,8 @@ def run(options: argparse.Namespace) -> None:
     from datagen.scaling import bookkeeping, throughput
 
     results: dict[str, Any] = {"machine": machine(), "bookkeeping": bookkeeping()}
-    results["ray"] = [startup(actors) for actors in options.actors]
+    with contextlib.redirect_stdout(sys.stderr):  # Ray prints its warnings there, between the facts
+        results["ray"] = [startup(actors) for actors in options.actors]
     results["throughput"] = throughput(options.rounds)
     if options.plot:
         from common.plots_scaling import draw
