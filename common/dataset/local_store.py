@@ -85,7 +85,8 @@ class LocalStore:
                 "mend that and give the same command again, what is committed stays"
             ) from error
         finally:
-            staged.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):  # a file system that refuses this, too, must not hide why
+                staged.unlink(missing_ok=True)
         return new
 
     def delete(self, key: str) -> None:
