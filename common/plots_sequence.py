@@ -177,7 +177,8 @@ def _returns(axes: Axes, facts: Mapping[str, Any], episodes: Arrays) -> None:
         if facts[name] is not None:
             axes.axhline(facts[name], color=colour, linewidth=1.1, linestyle="--", label=name.split("_")[0])
     axes.margins(y=0.12)
-    axes.legend(fontsize=8, ncols=5, loc="best")
+    if axes.get_legend_handles_labels()[0]:  # nothing to name where no episode ended and no value is known
+        axes.legend(fontsize=8, ncols=5, loc="best")
 
 
 def _states(axes: Axes, arrays: Arrays, world: World | None, actions: int) -> None:

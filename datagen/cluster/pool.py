@@ -121,15 +121,14 @@ class RayPool:
         ray.kill(self._drop(worker))
 
     def release(self, worker: str) -> None:
-        """End an idle actor in order; nothing is heard of it any more."""
+        """End an actor in order, after the shard it is at; nothing is heard of it any more."""
         handle = self._drop(worker)
         self._closing[handle.close.remote()] = (handle, time.monotonic() + CLOSING)
 
     def close(self) -> None:
-        """Let the actors end in order, then end those that did not."""
-        busy = {worker for worker, shard in self._pending.values() if shard is not None}
+        """Let the actors end in order, busy ones after the shard they are at; then end those that did not."""
         for name in list(self._workers):
-            if self._workers[name].node is not None and name not in busy:
+            if self._workers[name].node is not None:
                 self.release(name)
         deadline = time.monotonic() + CLOSING
         if self._closing:

@@ -51,7 +51,8 @@ def test_actors_give_the_inline_digest(tmp_path, ray_session, tiny_digest, tiny_
     files = list(read_status(open_store(out)))
     made = [record.shard for file in files for record in file.shards]
     assert sorted(made) == list(range(12)), "each shard is counted once"
-    assert sorted(file.kind for file in files) == ["actor"] * actors + ["driver"]
+    kinds = sorted(file.kind for file in files)  # so small a dataset may be done before the second actor is ready
+    assert kinds[-1] == "driver" and 1 <= kinds.count("actor") <= actors and len(kinds) == kinds.count("actor") + 1
     assert all(file.finished for file in files)
     assert not (tmp_path / "d" / STAGING).exists()
 
