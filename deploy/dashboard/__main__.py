@@ -9,9 +9,9 @@ import uvicorn
 
 from common import cli
 from common.errors import UsageError
-from deploy.dashboard.security import TOKEN_VARIABLE, check_binding
+from deploy.dashboard.security import TOKEN_VARIABLE, check_binding, find_token
 from deploy.dashboard.server import create_app
-from deploy.dashboard.sources import Sources, open_roots
+from deploy.dashboard.sources import Sources, open_data, open_roots
 
 EXAMPLES = (
     "python -m deploy.dashboard --data data/tiny --runs runs",
@@ -24,11 +24,16 @@ def arguments() -> argparse.ArgumentParser:
     """Return the command's argument parser."""
     parser = cli.parser("python -m deploy.dashboard", "Show datasets, training runs and evaluations, live.", EXAMPLES)
     parser.add_argument(
-        "--data", action="append", default=[], metavar="URL", help="a dataset, or a folder of datasets; may be repeated"
+        "--data",
+        action="append",
+        default=[],
+        metavar="URL",
+        help="a dataset, or a folder of datasets, here or at s3://; may be repeated",
     )
     parser.add_argument(
         "--runs", action="append", default=[], metavar="DIR", help="a run, or a folder with runs below; may be repeated"
     )
+    parser.add_argument("--token-file", metavar="FILE", help=f"file that holds the token (else: {TOKEN_VARIABLE})")
     parser.add_argument("--host", default="127.0.0.1", help="address to serve on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8080, help="port, 0 for any free one (default: %(default)s)")
     return parser
@@ -42,9 +47,11 @@ def serve(given: argparse.Namespace) -> int:
     """
     if not given.data and not given.runs:
         raise UsageError("the dashboard needs something to show; give --data URL, --runs DIR, or both")
-    token = os.environ.get(TOKEN_VARIABLE) or None
+    token = find_token(given.token_file)
+    os.environ.setdefault("OMNIRL_STORE_PATIENCE", "5")  # a store that is down must not hold up everything else
+    os.environ.setdefault("OMNIRL_STORE_TIMEOUT", "5")
     check_binding(given.host, token)
-    sources = Sources(open_roots(given.data, "--data"), open_roots(given.runs, "--runs"))
+    sources = Sources(open_data(given.data), open_roots(given.runs, "--runs"))
     listening = _bind(given.host, given.port)
     host, port = listening.getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host

@@ -6,10 +6,12 @@ from collections.abc import AsyncIterator
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
+from deploy.dashboard import prometheus
 from deploy.dashboard.api import PREFIX, add_api
 from deploy.dashboard.events import POLL_SECONDS, Watcher
-from deploy.dashboard.models import Health
+from deploy.dashboard.models import Health, Ready
 from deploy.dashboard.page import add_page
 from deploy.dashboard.security import guard
 from deploy.dashboard.sources import Sources
@@ -55,6 +57,20 @@ def create_app(sources: Sources, token: str | None = None, poll_seconds: float =
             runs=len(sources.training),
             subscribers=len(watcher.listeners),
         )
+
+    @app.get("/readyz", tags=["server"], responses={503: {"model": Ready}})
+    async def readyz() -> JSONResponse:
+        """200 once everything was read that lay there at start-up, 503 before, or while it cannot be read."""
+        behind = [key for key, source in sources.datasets.items() if not source.caught_up]
+        behind += [key for key, run in sources.training.items() if not run.caught_up]
+        detail = watcher.error or ("not polled yet" if not sources.polls else ", ".join(behind[:5]))
+        ready = Ready(ready=not detail, detail=f"still reading {detail}" if detail else "ok")
+        return JSONResponse(ready.model_dump(), 200 if ready.ready else 503)
+
+    @app.get("/metrics", tags=["server"], response_class=PlainTextResponse)
+    def metrics() -> Response:
+        """Progress, rates, losses and restarts as Prometheus reads them."""
+        return Response(prometheus.exposition(sources), media_type=prometheus.TYPE)
 
     add_page(app)
     return app
