@@ -33,6 +33,7 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument(
         "--runs", action="append", default=[], metavar="DIR", help="a run, or a folder with runs below; may be repeated"
     )
+    parser.add_argument("--ray", metavar="URL", help="Ray's own dashboard, such as http://127.0.0.1:8265")
     parser.add_argument("--token-file", metavar="FILE", help=f"file that holds the token (else: {TOKEN_VARIABLE})")
     parser.add_argument("--host", default="127.0.0.1", help="address to serve on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8080, help="port, 0 for any free one (default: %(default)s)")
@@ -47,6 +48,10 @@ def serve(given: argparse.Namespace) -> int:
     """
     if not given.data and not given.runs:
         raise UsageError("the dashboard needs something to show; give --data URL, --runs DIR, or both")
+    if given.ray and not given.ray.startswith(("http://", "https://")):
+        raise UsageError(
+            f"--ray takes an http:// or https:// address, got {given.ray!r}; such as http://127.0.0.1:8265"
+        )
     token = find_token(given.token_file)
     os.environ.setdefault("OMNIRL_STORE_PATIENCE", "5")  # a store that is down must not hold up everything else
     os.environ.setdefault("OMNIRL_STORE_TIMEOUT", "5")
@@ -57,7 +62,7 @@ def serve(given: argparse.Namespace) -> int:
     shown = f"[{host}]" if ":" in host else host
     print(f"dashboard: http://{shown}:{port}/{'?token=...' if token else ''}   (Ctrl-C ends it)", flush=True)
     config = uvicorn.Config(
-        create_app(sources, token), log_level="warning", timeout_graceful_shutdown=1, server_header=False
+        create_app(sources, token, ray=given.ray), log_level="warning", timeout_graceful_shutdown=1, server_header=False
     )
     uvicorn.Server(config).run(sockets=[listening])
     return 0

@@ -309,7 +309,7 @@ class Scores(Answer):
     score_by_episode: list[Bin] = []
     entropy_by_step: list[Bin] = []
     regret: list[Bin] = []
-    by_episode: dict[str, Any] = {}
+    by_episode: dict[str, Any] | None = None
     """As the paper counts: best, steps and episodes to it."""
     bottom_quintile: float | None = None
     action_score_by_step: list[Bin] = []
@@ -328,6 +328,8 @@ class Suite(Answer):
     baselines: dict[str, Scores]
     left_out: int | None
     """Worlds without a score by step, too flat to order."""
+    paper: str | None = None
+    """Its row in the paper's Table 1."""
 
 
 class Evaluation(Answer):

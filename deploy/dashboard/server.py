@@ -10,6 +10,8 @@ from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
 from deploy.dashboard import prometheus
 from deploy.dashboard.api import PREFIX, add_api
+from deploy.dashboard.child import Child
+from deploy.dashboard.cluster import RayState
 from deploy.dashboard.events import POLL_SECONDS, Watcher
 from deploy.dashboard.models import Health, Ready
 from deploy.dashboard.page import add_page
@@ -17,9 +19,12 @@ from deploy.dashboard.security import guard
 from deploy.dashboard.sources import Sources
 
 
-def create_app(sources: Sources, token: str | None = None, poll_seconds: float = POLL_SECONDS) -> FastAPI:
+def create_app(
+    sources: Sources, token: str | None = None, poll_seconds: float = POLL_SECONDS, ray: str | None = None
+) -> FastAPI:
     """Return the application. It reads what lies there at start-up, then polls until shut down."""
     watcher = Watcher(sources, poll_seconds)
+    child = Child()
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -29,6 +34,7 @@ def create_app(sources: Sources, token: str | None = None, poll_seconds: float =
             yield
         finally:
             task.cancel()
+            child.close()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
@@ -41,7 +47,7 @@ def create_app(sources: Sources, token: str | None = None, poll_seconds: float =
         redoc_url=None,
     )
     app.middleware("http")(guard(token))
-    add_api(app, watcher)
+    add_api(app, watcher, child, RayState(ray))
 
     @app.head("/healthz", include_in_schema=False)
     @app.get("/healthz", tags=["server"])
