@@ -2,12 +2,14 @@
 
 import csv
 import io
+from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, HTTPException, Query
 from fastapi import Path as PathParameter
 from fastapi.responses import Response, StreamingResponse
+from pydantic import BaseModel
 
 from common.errors import DataError, UsageError
 from deploy.dashboard import worlds
@@ -20,6 +22,7 @@ from deploy.dashboard.views import Cluster, SequenceView, WorldView
 
 PREFIX = "/api/v1"
 POINTS = 600
+ANSWERS_KEPT = 64
 Id = Annotated[str, PathParameter(description="as listed in the overview", max_length=100)]
 
 
@@ -33,6 +36,7 @@ def add_api(app: FastAPI, watcher: Watcher, child: Child, ray: RayState) -> None
     """Add every route under ``/api/v1``. All answer from memory; the watcher alone reads files."""
     router = APIRouter(prefix=PREFIX, tags=["v1"])
     sources = watcher.sources
+    kept = Kept()
 
     @router.get("/overview")
     async def overview() -> Overview:
@@ -45,7 +49,7 @@ def add_api(app: FastAPI, watcher: Watcher, child: Child, ray: RayState) -> None
         source = sources.datasets.get(dataset)
         if source is None or source.detail is None:
             raise _unknown("dataset", dataset)
-        return source.detail
+        return kept.give(("dataset", dataset), source.detail)  # type: ignore[return-value]
 
     @router.get("/runs/{run}")
     async def run(run: Id) -> RunDetail:
@@ -53,7 +57,7 @@ def add_api(app: FastAPI, watcher: Watcher, child: Child, ray: RayState) -> None
         source = sources.training.get(run)
         if source is None or source.detail is None:
             raise _unknown("run", run)
-        return source.detail
+        return kept.give(("run", run), source.detail)  # type: ignore[return-value]
 
     @router.get("/runs/{run}/metrics")
     async def metrics(run: Id, points: Annotated[int, Query(ge=2, le=5000)] = POINTS) -> Metrics:
@@ -61,7 +65,7 @@ def add_api(app: FastAPI, watcher: Watcher, child: Child, ray: RayState) -> None
         source = sources.training.get(run)
         if source is None:
             raise _unknown("run", run)
-        return source.metrics(points)
+        return kept.give(("metrics", run, points), source.metrics(points))  # type: ignore[return-value]
 
     @router.get("/runs/{run}/metrics.csv", response_class=Csv)
     async def metrics_csv(
@@ -135,6 +139,23 @@ REFUSED: dict[int | str, dict[str, Any]] = {
     404: {"description": "there is no such thing, or it is not committed yet"},
     409: {"description": "it is being computed, or what it is made of is damaged"},
 }
+
+
+class Kept:
+    """Answers as bytes, for as long as the object they were made of is the newest."""
+
+    def __init__(self) -> None:
+        """Keep nothing yet."""
+        self._kept: OrderedDict[tuple[Any, ...], tuple[BaseModel, bytes]] = OrderedDict()
+
+    def give(self, key: tuple[Any, ...], answer: BaseModel) -> Response:
+        """Return ``answer`` as JSON."""
+        known = self._kept.get(key)
+        if known is None or known[0] is not answer:
+            known = self._kept[key] = answer, answer.model_dump_json(by_alias=True).encode()
+            if len(self._kept) > ANSWERS_KEPT:
+                self._kept.popitem(last=False)
+        return Response(known[1], media_type="application/json")
 
 
 class Csv(Response):

@@ -54,9 +54,10 @@ class DatasetSource:
         except OSError as error:
             self._silent = f"does not answer: {error}"
         detail = self._describe(now)
-        changed = {"dataset"} if detail != self.detail else set()
+        if detail == self.detail:
+            return set()
         self.detail = detail
-        return changed
+        return {"dataset"}
 
     @property
     def caught_up(self) -> bool:
@@ -65,7 +66,10 @@ class DatasetSource:
 
     def summary(self) -> DatasetSummary | None:
         """Return the dataset at a glance, None before the first poll."""
-        return None if self.detail is None else DatasetSummary.model_validate(self.detail.model_dump(include=_SUMMARY))
+        detail = self.detail
+        if detail is None:
+            return None
+        return DatasetSummary.model_construct(**{name: getattr(detail, name) for name in _SUMMARY})
 
     def _read_description(self) -> None:
         stamp = self.files.stamp(DESCRIPTION)

@@ -106,7 +106,10 @@ class RunSource:
 
     def summary(self) -> RunSummary | None:
         """Return the run at a glance, None before the first poll."""
-        return None if self.detail is None else RunSummary.model_validate(self.detail.model_dump(include=_SUMMARY))
+        detail = self.detail
+        if detail is None:
+            return None
+        return RunSummary.model_construct(**{name: getattr(detail, name) for name in _SUMMARY})
 
     def _read_metrics(self) -> list[Fault]:
         restarts = self._lines.restarts
