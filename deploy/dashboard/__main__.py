@@ -4,6 +4,7 @@ import argparse
 import os
 import socket
 import sys
+from pathlib import Path
 
 import uvicorn
 
@@ -13,8 +14,11 @@ from deploy.dashboard.security import TOKEN_VARIABLE, check_binding, find_token
 from deploy.dashboard.server import create_app
 from deploy.dashboard.sources import Sources, open_data, open_roots
 
+EXAMPLE = Path(__file__).with_name("example")
+"""A small dataset, a run and its evaluation, as the commands wrote them."""
 EXAMPLES = (
     "python -m deploy.dashboard --data data/tiny --runs runs",
+    "python -m deploy.dashboard --demo",
     "python -m deploy.dashboard --data /data --runs runs --port 9000        every dataset directly below /data",
     f"{TOKEN_VARIABLE}=... python -m deploy.dashboard --data data/tiny --host 0.0.0.0",
 )
@@ -35,6 +39,7 @@ def arguments() -> argparse.ArgumentParser:
     )
     parser.add_argument("--ray", metavar="URL", help="Ray's own dashboard, such as http://127.0.0.1:8265")
     parser.add_argument("--token-file", metavar="FILE", help=f"file that holds the token (else: {TOKEN_VARIABLE})")
+    parser.add_argument("--demo", action="store_true", help="show a small bundled example")
     parser.add_argument("--host", default="127.0.0.1", help="address to serve on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8080, help="port, 0 for any free one (default: %(default)s)")
     return parser
@@ -46,8 +51,12 @@ def serve(given: argparse.Namespace) -> int:
     Raises:
         UsageError: Nothing to show, a path that does not exist, a port that is taken, or no token where one is needed.
     """
+    if given.demo and (given.data or given.runs):
+        raise UsageError("--demo shows the bundled example alone; leave out --data and --runs")
+    if given.demo:
+        given.data, given.runs = [str(EXAMPLE / "data")], [str(EXAMPLE / "runs")]
     if not given.data and not given.runs:
-        raise UsageError("the dashboard needs something to show; give --data URL, --runs DIR, or both")
+        raise UsageError("the dashboard needs something to show; give --data URL, --runs DIR, or both, or --demo")
     if given.ray and not given.ray.startswith(("http://", "https://")):
         raise UsageError(
             f"--ray takes an http:// or https:// address, got {given.ray!r}; such as http://127.0.0.1:8265"

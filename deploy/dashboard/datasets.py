@@ -38,6 +38,7 @@ class DatasetSource:
         self.files: Files = LocalFiles(self.place) if isinstance(self.place, Path) else self.place
         self._shards = Shards(self.files)
         self._writers = Writers(self.files)
+        self._told = False
         self._header: Header | None = None
         self._fault: str | None = "does not exist"
         self._stamp: Stamp | None = None
@@ -54,15 +55,14 @@ class DatasetSource:
         except OSError as error:
             self._silent = f"does not answer: {error}"
         detail = self._describe(now)
-        if detail == self.detail:
-            return set()
-        self.detail = detail
-        return {"dataset"}
+        changed, self.detail = detail != self.detail, detail if detail != self.detail else self.detail
+        self._told = self._shards.caught_up  # only now do answers have it
+        return {"dataset"} if changed else set()
 
     @property
     def caught_up(self) -> bool:
         """Whether every catalog file was read."""
-        return self._shards.caught_up
+        return self._told
 
     def summary(self) -> DatasetSummary | None:
         """Return the dataset at a glance, None before the first poll."""

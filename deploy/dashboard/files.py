@@ -9,6 +9,8 @@ from common.dataset.store import Store
 from common.errors import DataError
 from deploy.dashboard.tail import Document, parse
 
+TAIL = 16_384
+"""Bytes from the end of a Parquet file that are read at first; its metadata are seldom more."""
 Stamp = tuple[float, int]
 """When an object was written (unix seconds) and its bytes: another stamp, another content."""
 
@@ -26,6 +28,9 @@ class Files(Protocol):
 
     def read(self, key: str) -> bytes:
         """Return a file's bytes."""
+
+    def part(self, key: str, start: int, length: int) -> bytes:
+        """Return bytes of a file from ``start`` on."""
 
 
 class LocalFiles:
@@ -68,9 +73,14 @@ class LocalFiles:
 
     def read(self, key: str) -> bytes:
         """Return a file's bytes."""
+        return self.part(key, 0, -1)
+
+    def part(self, key: str, start: int, length: int) -> bytes:
+        """Return bytes of a file from ``start`` on; all of them where ``length`` is -1."""
         descriptor = os.open(self.folder / key, os.O_RDONLY | os.O_NOFOLLOW)
-        with os.fdopen(descriptor, "rb") as file:
-            return file.read()
+        with os.fdopen(descriptor, "rb", buffering=0) as file:
+            file.seek(start)
+            return file.readall() if length < 0 else file.read(length)
 
 
 class RemoteFiles:
@@ -110,6 +120,23 @@ class RemoteFiles:
             return self._store.get(key)
         except DataError as error:
             raise OSError(str(error)) from error
+
+    def part(self, key: str, start: int, length: int) -> bytes:
+        """Return bytes of an object from ``start`` on."""
+        try:
+            return self._store.get_range(key, start, length)
+        except DataError as error:
+            raise OSError(str(error)) from error
+
+
+def parquet_footer(files: Files, key: str, size: int) -> bytes:
+    """Return the end of a Parquet file, which has its metadata: rows are not read, however many there are."""
+    start = max(0, size - TAIL)
+    end = files.part(key, start, size - start)
+    needed = int.from_bytes(end[-8:-4], "little") + 8
+    if needed <= len(end) or needed > size:
+        return end
+    return files.part(key, size - needed, needed)
 
 
 def document(files: Files, key: str) -> Document:

@@ -49,6 +49,7 @@ class RunSource:
     def __post_init__(self) -> None:
         """Prepare the readers of the run's files."""
         self._lock = Lock()
+        self._told = False
         self._lines = JsonLines(self.folder / METRICS)
         self._results = Evaluations(self.folder)
         self._description: tuple[tuple[int, int] | None, Document] = (None, Document(None, "does not exist yet"))
@@ -82,12 +83,13 @@ class RunSource:
         if evaluations != self.evaluations:
             changed.add("evaluation")
         self.detail, self.evaluations = detail, evaluations
+        self._told = self._lines.caught_up  # only now do answers have it
         return changed
 
     @property
     def caught_up(self) -> bool:
         """Whether the metrics file was read to its end."""
-        return self._lines.caught_up
+        return self._told
 
     def metrics(self, points: int) -> Metrics:
         """Return the curves with at most ``points`` points each."""

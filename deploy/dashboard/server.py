@@ -67,8 +67,7 @@ def create_app(
     @app.get("/readyz", tags=["server"], responses={503: {"model": Ready}})
     async def readyz() -> JSONResponse:
         """200 once everything was read that lay there at start-up, 503 before, or while it cannot be read."""
-        behind = [key for key, source in sources.datasets.items() if not source.caught_up]
-        behind += [key for key, run in sources.training.items() if not run.caught_up]
+        behind = sources.behind()
         detail = watcher.error or ("not polled yet" if not sources.polls else ", ".join(behind[:5]))
         ready = Ready(ready=not detail, detail=f"still reading {detail}" if detail else "ok")
         return JSONResponse(ready.model_dump(), 200 if ready.ready else 503)

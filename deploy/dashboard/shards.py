@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from common.dataset import catalog
 from common.dataset.schema import Tag
-from deploy.dashboard.files import Files, Stamp
+from deploy.dashboard.files import Files, Stamp, parquet_footer
 
 TAG_NAMES = {
     Tag.ORACLE_0: "oracle, discount 0",
@@ -74,7 +74,7 @@ class Shards:
             return
         self._bad[name] = stamp
         try:
-            footer = catalog.decode_footer(self.files.read(key))
+            footer = catalog.decode_footer(parquet_footer(self.files, key, stamp[1]))
             if self.identity is not None and footer.identity != self.identity:
                 raise ValueError(f"belongs to another dataset, {footer.identity[:12]}")
         except FileNotFoundError:

@@ -65,10 +65,13 @@ class Sources:
         """Poll until everything that lies there has been read, within reason."""
         for _ in range(CATCH_UP_ROUNDS):
             self.poll()
-            behind = [key for key, dataset in self.datasets.items() if not dataset.caught_up]
-            behind += [key for key, run in self.training.items() if not run.caught_up]
-            if not behind:
+            if not self.behind():
                 return
+
+    def behind(self) -> list[str]:
+        """Return the ids of what lies there and was not read to its end yet."""
+        datasets = [key for key, dataset in self.datasets.items() if not dataset.caught_up]
+        return datasets + [key for key, run in self.training.items() if not run.caught_up]
 
     def overview(self) -> Overview:
         """Return everything at a glance, the newest first."""
