@@ -1,16 +1,28 @@
 """The HTTP interface under /api/v1: what the page reads, and any script may."""
 
-from typing import Annotated
+import csv
+import io
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from typing import Annotated, Any
 
 from fastapi import APIRouter, FastAPI, HTTPException, Query
 from fastapi import Path as PathParameter
-from fastapi.responses import StreamingResponse
+from fastapi.responses import Response, StreamingResponse
+from pydantic import BaseModel
 
+from common.errors import DataError, UsageError
+from deploy.dashboard import worlds
+from deploy.dashboard.child import BusyError, Child
+from deploy.dashboard.cluster import RayState
 from deploy.dashboard.events import Watcher
-from deploy.dashboard.models import DatasetDetail, Evaluation, Metrics, Overview, RunDetail
+from deploy.dashboard.models import DatasetDetail, Evaluation, Metrics, Overview, PositionHistory, RunDetail
+from deploy.dashboard.paper import PAPER
+from deploy.dashboard.views import Cluster, SequenceView, WorldView
 
 PREFIX = "/api/v1"
 POINTS = 600
+ANSWERS_KEPT = 64
 Id = Annotated[str, PathParameter(description="as listed in the overview", max_length=100)]
 
 
@@ -20,10 +32,11 @@ class EventStream(StreamingResponse):
     media_type = "text/event-stream"
 
 
-def add_api(app: FastAPI, watcher: Watcher) -> None:
+def add_api(app: FastAPI, watcher: Watcher, child: Child, ray: RayState) -> None:
     """Add every route under ``/api/v1``. All answer from memory; the watcher alone reads files."""
     router = APIRouter(prefix=PREFIX, tags=["v1"])
     sources = watcher.sources
+    kept = Kept()
 
     @router.get("/overview")
     async def overview() -> Overview:
@@ -36,7 +49,7 @@ def add_api(app: FastAPI, watcher: Watcher) -> None:
         source = sources.datasets.get(dataset)
         if source is None or source.detail is None:
             raise _unknown("dataset", dataset)
-        return source.detail
+        return kept.give(("dataset", dataset), source.detail)  # type: ignore[return-value]
 
     @router.get("/runs/{run}")
     async def run(run: Id) -> RunDetail:
@@ -44,7 +57,7 @@ def add_api(app: FastAPI, watcher: Watcher) -> None:
         source = sources.training.get(run)
         if source is None or source.detail is None:
             raise _unknown("run", run)
-        return source.detail
+        return kept.give(("run", run), source.detail)  # type: ignore[return-value]
 
     @router.get("/runs/{run}/metrics")
     async def metrics(run: Id, points: Annotated[int, Query(ge=2, le=5000)] = POINTS) -> Metrics:
@@ -52,7 +65,59 @@ def add_api(app: FastAPI, watcher: Watcher) -> None:
         source = sources.training.get(run)
         if source is None:
             raise _unknown("run", run)
-        return source.metrics(points)
+        return kept.give(("metrics", run, points), source.metrics(points))  # type: ignore[return-value]
+
+    @router.get("/runs/{run}/metrics.csv", response_class=Csv)
+    async def metrics_csv(
+        run: Id,
+        points: Annotated[int, Query(ge=2, le=5000)] = POINTS,
+        set: Annotated[str, Query(max_length=100, description="train, or a validation set")] = "train",
+    ) -> Response:
+        """The same curves as CSV, a column a figure."""
+        source = sources.training.get(run)
+        if source is None:
+            raise _unknown("run", run)
+        found = source.metrics(points)
+        columns = found.train if set == "train" else found.validation.get(set)
+        if columns is None:
+            raise HTTPException(404, f"run {run!r} has no set {set!r}: it has train, {', '.join(found.validation)}")
+        return Csv(as_csv(columns))
+
+    @router.get("/runs/{run}/positions")
+    async def positions(run: Id) -> dict[str, PositionHistory]:
+        """Policy loss by position in the context over optimiser steps, by set."""
+        source = sources.training.get(run)
+        if source is None:
+            raise _unknown("run", run)
+        return source.positions()
+
+    @router.get("/datasets/{dataset}/sequences/{number}", responses=REFUSED)
+    async def sequence(dataset: Id, number: Annotated[int, PathParameter(ge=0, lt=1 << 53)]) -> SequenceView:
+        """One recorded sequence: its world, who acted, what came of it."""
+        source = sources.datasets.get(dataset)
+        if source is None:
+            raise _unknown("dataset", dataset)
+        return await _asked(child, worlds.sequence, source.files.location, number)  # type: ignore[return-value]
+
+    @router.get("/worlds/{family}", responses=REFUSED)
+    async def world(
+        family: Annotated[str, PathParameter(max_length=40)],
+        seed: Annotated[int, Query(ge=0, lt=1 << 64)] = 0,
+        states: Annotated[int, Query(ge=2, le=128)] = 16,
+        actions: Annotated[int, Query(ge=2, le=16)] = 5,
+    ) -> WorldView:
+        """A world of a family by its seed, with its transitions, values and roles of states."""
+        return await _asked(child, worlds.sample, family, seed, states, actions)  # type: ignore[return-value]
+
+    @router.get("/cluster")
+    def cluster() -> Cluster:
+        """Ray's nodes, resources and actors, or why they are not known."""
+        return ray.answer()
+
+    @router.get("/paper")
+    async def paper() -> dict[str, str]:
+        """The paper's Table 1 by suite: score in percent / environment steps / episodes of OmniRL."""
+        return PAPER
 
     @router.get("/runs/{run}/evaluations")
     async def evaluations(run: Id) -> list[Evaluation]:
@@ -68,6 +133,53 @@ def add_api(app: FastAPI, watcher: Watcher) -> None:
         return EventStream(watcher.listen(), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
     app.include_router(router)
+
+
+REFUSED: dict[int | str, dict[str, Any]] = {
+    404: {"description": "there is no such thing, or it is not committed yet"},
+    409: {"description": "it is being computed, or what it is made of is damaged"},
+}
+
+
+class Kept:
+    """Answers as bytes, for as long as the object they were made of is the newest."""
+
+    def __init__(self) -> None:
+        """Keep nothing yet."""
+        self._kept: OrderedDict[tuple[Any, ...], tuple[BaseModel, bytes]] = OrderedDict()
+
+    def give(self, key: tuple[Any, ...], answer: BaseModel) -> Response:
+        """Return ``answer`` as JSON."""
+        known = self._kept.get(key)
+        if known is None or known[0] is not answer:
+            known = self._kept[key] = answer, answer.model_dump_json(by_alias=True).encode()
+            if len(self._kept) > ANSWERS_KEPT:
+                self._kept.popitem(last=False)
+        return Response(known[1], media_type="application/json")
+
+
+class Csv(Response):
+    """Comma-separated values."""
+
+    media_type = "text/csv; charset=utf-8"
+
+
+def as_csv(columns: Mapping[str, Sequence[float | None]]) -> str:
+    """Return columns of one length as CSV, empty where a value is missing."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows(zip(*columns.values(), strict=True))
+    return text.getvalue()
+
+
+async def _asked(child: Child, function: Callable[..., str], *arguments: Any) -> Response:
+    try:
+        return Response(await child.ask(function, *arguments), media_type="application/json")
+    except UsageError as error:
+        raise HTTPException(404, str(error)) from error
+    except (BusyError, DataError) as error:
+        raise HTTPException(409, str(error)) from error
 
 
 def _unknown(what: str, key: str) -> HTTPException:

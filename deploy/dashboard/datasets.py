@@ -8,9 +8,9 @@ from pathlib import Path
 from common.dataset import catalog, header, status
 from common.dataset.header import Header
 from common.errors import DataError, UsageError
+from deploy.dashboard.files import Files, LocalFiles, Stamp, document
 from deploy.dashboard.models import DatasetDetail, DatasetSummary, Fault, Progress, Share, State
 from deploy.dashboard.shards import TAG_NAMES, Shards, ranges
-from deploy.dashboard.tail import read_document
 from deploy.dashboard.writers import SILENT_AFTER, Writers
 
 DESCRIPTION = "zarr.json"
@@ -25,69 +25,77 @@ FAULTS_SHOWN = 10
 
 @dataclass
 class DatasetSource:
-    """Reads one local dataset incrementally; ``detail`` is the newest answer."""
+    """Reads one dataset incrementally; ``detail`` is the newest answer."""
 
     id: str
     name: str
-    folder: Path
+    place: Files | Path
+    """A folder, or what reads one elsewhere."""
     detail: DatasetDetail | None = None
 
     def __post_init__(self) -> None:
         """Prepare the readers of the dataset's files."""
-        self._shards = Shards(self.folder)
-        self._writers = Writers(self.folder)
+        self.files: Files = LocalFiles(self.place) if isinstance(self.place, Path) else self.place
+        self._shards = Shards(self.files)
+        self._writers = Writers(self.files)
+        self._told = False
         self._header: Header | None = None
         self._fault: str | None = "does not exist"
-        self._stamp: tuple[int, int] | None = None
+        self._stamp: Stamp | None = None
+        self._silent: str | None = None
 
     def poll(self, now: float | None = None) -> set[str]:
         """Read what is new; return ``{"dataset"}`` if the answer changed."""
         now = time.time() if now is None else now
-        self._read_description()
-        self._shards.poll()
-        self._writers.poll()
+        self._silent = None
+        try:
+            self._read_description()
+            self._shards.poll()
+            self._writers.poll()
+        except OSError as error:
+            self._silent = f"does not answer: {error}"
         detail = self._describe(now)
-        changed = {"dataset"} if detail != self.detail else set()
-        self.detail = detail
-        return changed
+        changed, self.detail = detail != self.detail, detail if detail != self.detail else self.detail
+        self._told = self._shards.caught_up  # only now do answers have it
+        return {"dataset"} if changed else set()
 
     @property
     def caught_up(self) -> bool:
         """Whether every catalog file was read."""
-        return self._shards.caught_up
+        return self._told
 
     def summary(self) -> DatasetSummary | None:
         """Return the dataset at a glance, None before the first poll."""
-        return None if self.detail is None else DatasetSummary.model_validate(self.detail.model_dump(include=_SUMMARY))
+        detail = self.detail
+        if detail is None:
+            return None
+        return DatasetSummary.model_construct(**{name: getattr(detail, name) for name in _SUMMARY})
 
     def _read_description(self) -> None:
-        path = self.folder / DESCRIPTION
-        try:
-            found = path.stat()
-            stamp = (found.st_mtime_ns, found.st_size)
-        except OSError:
-            stamp = None
+        stamp = self.files.stamp(DESCRIPTION)
         if stamp is not None and stamp == self._stamp:
             return
         self._stamp, self._header = stamp, None
-        document = read_document(path)
-        self._fault = document.fault
-        if document.value is not None:
-            attributes = document.value.get("attributes")
+        found = document(self.files, DESCRIPTION)
+        self._fault = found.fault
+        if found.value is not None:
+            attributes = found.value.get("attributes")
             try:
                 self._header = header.read(attributes if isinstance(attributes, dict) else {}, "this folder")
             except (DataError, UsageError) as error:
                 self._fault = str(error)
         identity = self._header.identity if self._header else None
         if identity != self._shards.identity:
-            self._shards = Shards(self.folder, identity)
+            self._shards = Shards(self.files, identity)
 
     def _describe(self, now: float) -> DatasetDetail:
         about, shards, writers = self._header, self._shards, self._writers
         committed = len(shards.commits)
         total = about.shards if about else None
         first, last = (shards.commits[0][0], shards.commits[-1][0]) if committed else (None, None)
-        failed = sorted(writers.failed - {shard for _, shard in shards.commits})
+        done = {shard for _, shard in shards.commits}
+        failed = sorted((writers.failed | writers.holes.keys()) - done)
+        queue = writers.queue(now) if committed < (total or 0) else None
         updated = max((t for t in (last, writers.last()) if t), default=None)
         started = min((t for t in (first, writers.first()) if t), default=None)
         state = self._state(now, committed, updated, bool(failed))
@@ -96,7 +104,7 @@ class DatasetSource:
         return DatasetDetail(
             id=self.id,
             name=self.name,
-            location=str(self.folder),
+            location=self.files.location,
             state=state,
             recipe=str(about.recipe.get("name", "")) or None if about else None,
             shards=total,
@@ -124,6 +132,13 @@ class DatasetSource:
             families=_shares(shards.families),
             rejections=_shares(shards.rejections),
             writers=[writers.logs[name].answer(now) for name in sorted(writers.logs)],
+            by_node=writers.by_node(),
+            sizes=writers.sizes(),
+            losses=_shares(writers.losses),
+            queue=queue,
+            holder=writers.holder(now),
+            holes=[writers.holes[shard] for shard in failed if shard in writers.holes],
+            projected_bytes=round(shards.stored_bytes / committed * total) if committed and total else None,
             events=events,
             committed_ranges=ranges(sorted(shard for _, shard in shards.commits)),
             failed_shards=failed,
@@ -146,7 +161,8 @@ class DatasetSource:
         return State.STOPPED if self._writers.ended() else State.STALLED
 
     def _faults(self) -> list[Fault]:
-        faults = [Fault(path=DESCRIPTION, message=self._fault)] if self._fault else []
+        faults = [Fault(path="", message=self._silent)] if self._silent else []
+        faults += [Fault(path=DESCRIPTION, message=self._fault)] if self._fault else []
         for folder, found in ((catalog.FOLDER, self._shards.faults), (status.FOLDER, self._writers.faults)):
             faults += [Fault(path=f"{folder}/{name}", message=why) for name, why in sorted(found.items())]
         more = len(faults) - FAULTS_SHOWN

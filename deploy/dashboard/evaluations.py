@@ -83,6 +83,7 @@ def _suite(value: Any, path: str, suite: str, faults: list[Fault]) -> Suite:
         model=_scores(value.get("model"), f"{suite}, model", path, faults),
         baselines=baselines,
         left_out=count if isinstance(count, int) else None,
+        paper=value["paper"] if isinstance(value.get("paper"), str) else None,
     )
 
 

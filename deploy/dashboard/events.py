@@ -12,6 +12,8 @@ from deploy.dashboard.sources import Sources
 
 POLL_SECONDS = 1.0
 KEEP_ALIVE_SECONDS = 10.0
+HURRY = 0.05
+"""Seconds between polls while something that lies there was not read yet."""
 REST = 3.0
 """A poll that took long is followed by a pause of so many times its length, so that polling stays a small load."""
 
@@ -68,7 +70,8 @@ class Watcher:
                 changes = []
             for listener in self.listeners if changes else ():
                 listener.tell(changes)
-            await asyncio.sleep(max(self._seconds, REST * (self.sources.seconds or 0.0)))
+            rest = max(self._seconds, REST * (self.sources.seconds or 0.0))
+            await asyncio.sleep(HURRY if self.sources.behind() and not self.error else rest)
 
     async def listen(self) -> AsyncIterator[str]:
         """Yield one listener's event stream until its connection closes."""

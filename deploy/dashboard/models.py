@@ -53,6 +53,8 @@ class Event(Answer):
     message: str
     shard: int | None = None
     writer: str | None = None
+    cause: str | None = None
+    """Of a loss."""
 
 
 class Writer(Answer):
@@ -62,6 +64,8 @@ class Writer(Answer):
     kind: str
     host: str | None
     pid: int | None
+    node: str | None
+    """Of its cluster."""
     first: float | None
     last: float | None
     shards: int
@@ -71,6 +75,67 @@ class Writer(Answer):
     steps_per_second: float | None
     """Its steps over the seconds it spent on them."""
     state: State
+
+
+class InFlight(Answer):
+    """A shard somebody is at work on."""
+
+    shard: int
+    worker: str
+    seconds: float
+
+
+class Queue(Answer):
+    """The driver's own view of the dataset."""
+
+    shards: int
+    committed: int
+    waiting: int
+    in_flight: int
+    set_aside: int
+    workers: int
+    steps_per_second: float | None
+    seconds_left: float | None
+    oldest: list[InFlight] = []
+
+
+class Holder(Answer):
+    """The command that holds the dataset."""
+
+    command: str | None = None
+    host: str | None = None
+    pid: int | None = None
+    since: float | None = None
+    heartbeat: float | None = None
+
+
+class Hole(Answer):
+    """A shard set aside."""
+
+    shard: int
+    attempts: int | None = None
+    cause: str = ""
+    time: float | None = None
+
+
+class NodeRate(Answer):
+    """Steps a second of one node over time."""
+
+    node: str
+    time: list[float]
+    """Where each bin begins."""
+    steps_per_second: list[float]
+
+
+class Size(Answer):
+    """What was made of worlds of about one size."""
+
+    states: int
+    """Rounded up to a power of two."""
+    sequences: int
+    steps: int
+    steps_per_second: float | None
+    """Over the seconds spent on generating them."""
 
 
 class DatasetSummary(Answer):
@@ -126,6 +191,15 @@ class DatasetDetail(DatasetSummary):
     rejections: list[Share]
     """Candidate worlds dropped, by check."""
     writers: list[Writer]
+    by_node: list[NodeRate]
+    sizes: list[Size]
+    losses: list[Share]
+    """Actors lost and started anew, by cause."""
+    queue: Queue | None
+    holder: Holder | None
+    holes: list[Hole]
+    projected_bytes: int | None
+    """Of the whole dataset, from what is stored so far."""
     events: list[Event]
     """The newest, newest first."""
     committed_ranges: list[tuple[int, int]]
@@ -185,6 +259,24 @@ class RunDetail(RunSummary):
     """Newest, by validation set."""
     checkpoints: list[Event]
     events: list[Event]
+    restarts: int
+    """Times it went on after an end."""
+    best: str | None
+    """Checkpoint of the lowest policy loss on unseen worlds."""
+    durable: str | None
+    """The newest checkpoint that is safely stored."""
+    report: bool
+    """Whether its report was written."""
+    dataset_identities: list[str]
+
+
+class PositionHistory(Answer):
+    """Policy loss by stretch of the context over optimiser steps."""
+
+    step: list[float]
+    bins: list[tuple[float, float]]
+    loss_policy: list[list[float | None]]
+    """By bin, then step."""
 
 
 class Metrics(Answer):
@@ -212,6 +304,14 @@ class Scores(Answer):
     model_config = ConfigDict(frozen=True, populate_by_name=True, extra="ignore")
 
     score_by_step: list[Bin] = []
+    curve: list[Bin] = []
+    episode_curve: list[Bin] = []
+    score_by_episode: list[Bin] = []
+    entropy_by_step: list[Bin] = []
+    regret: list[Bin] = []
+    by_episode: dict[str, Any] | None = None
+    """As the paper counts: best, steps and episodes to it."""
+    bottom_quintile: float | None = None
     action_score_by_step: list[Bin] = []
     best: float | None = None
     steps_to_best: float | None = None
@@ -228,6 +328,8 @@ class Suite(Answer):
     baselines: dict[str, Scores]
     left_out: int | None
     """Worlds without a score by step, too flat to order."""
+    paper: str | None = None
+    """Its row in the paper's Table 1."""
 
 
 class Evaluation(Answer):
@@ -265,6 +367,13 @@ class Health(Answer):
     datasets: int
     runs: int
     subscribers: int
+
+
+class Ready(Answer):
+    """Whether everything that lay there at start-up was read."""
+
+    ready: bool
+    detail: str
 
 
 class Change(Answer):

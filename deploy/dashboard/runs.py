@@ -8,7 +8,17 @@ from typing import Any
 
 from deploy.dashboard.columns import Columns
 from deploy.dashboard.evaluations import Evaluations
-from deploy.dashboard.models import Evaluation, Event, Fault, Metrics, PositionLoss, RunDetail, RunSummary, State
+from deploy.dashboard.models import (
+    Evaluation,
+    Event,
+    Fault,
+    Metrics,
+    PositionHistory,
+    PositionLoss,
+    RunDetail,
+    RunSummary,
+    State,
+)
 from deploy.dashboard.tail import Document, JsonLines, read_document
 
 DESCRIPTION = "run.json"
@@ -17,7 +27,13 @@ STALLED_AFTER = 25.0
 """Seconds without a metrics row; a run whose own habit is slower gets ``PATIENCE`` times its longest recent gap."""
 PATIENCE = 2.0
 GAPS_KEPT = 20
+THINNED_KEPT = 4
+"""Numbers of points for which the curves are kept until there are new rows."""
 EVENTS_KEPT = 50
+MOMENTS_KEPT = 120
+"""Of the history of losses by position."""
+FINISHED, STOPPED = ENDINGS = ("finished", "told to stop")
+"""How the last event of a run that ended in order begins."""
 
 
 @dataclass
@@ -33,9 +49,11 @@ class RunSource:
     def __post_init__(self) -> None:
         """Prepare the readers of the run's files."""
         self._lock = Lock()
+        self._told = False
         self._lines = JsonLines(self.folder / METRICS)
         self._results = Evaluations(self.folder)
         self._description: tuple[tuple[int, int] | None, Document] = (None, Document(None, "does not exist yet"))
+        self._thinned: dict[int, tuple[int, Metrics]] = {}
         self._forget()
 
     def _forget(self) -> None:
@@ -45,6 +63,9 @@ class RunSource:
         self._events: list[Event] = []
         self._checkpoints: list[Event] = []
         self._times: list[float] = []
+        self._history: dict[str, list[tuple[float, list[PositionLoss]]]] = {}
+        self._restarts = 0
+        self._ended: str | None = None
         self._first: float | None = None
         self._faults: list[Fault] = []
         self._rows = 0
@@ -62,24 +83,35 @@ class RunSource:
         if evaluations != self.evaluations:
             changed.add("evaluation")
         self.detail, self.evaluations = detail, evaluations
+        self._told = self._lines.caught_up  # only now do answers have it
         return changed
 
     @property
     def caught_up(self) -> bool:
         """Whether the metrics file was read to its end."""
-        return self._lines.caught_up
+        return self._told
 
     def metrics(self, points: int) -> Metrics:
         """Return the curves with at most ``points`` points each."""
         with self._lock:
-            return Metrics(
+            rows, answer = self._thinned.get(points, (-1, None))
+            if answer is not None and rows == self._rows:
+                return answer
+            answer = Metrics(
                 train=self._train.thinned(points),
                 validation={name: columns.thinned(points) for name, columns in sorted(self._validation.items())},
             )
+            if len(self._thinned) >= THINNED_KEPT:
+                self._thinned.clear()
+            self._thinned[points] = (self._rows, answer)
+            return answer
 
     def summary(self) -> RunSummary | None:
         """Return the run at a glance, None before the first poll."""
-        return None if self.detail is None else RunSummary.model_validate(self.detail.model_dump(include=_SUMMARY))
+        detail = self.detail
+        if detail is None:
+            return None
+        return RunSummary.model_construct(**{name: getattr(detail, name) for name in _SUMMARY})
 
     def _read_metrics(self) -> list[Fault]:
         restarts = self._lines.restarts
@@ -108,17 +140,40 @@ class RunSource:
         try:
             if kind == "train":
                 self._train.append(row)
+                self._ended = None
+                self._place("train", row)
             elif kind == "validation":
                 name = str(row.get("set"))
                 self._validation.setdefault(name, Columns()).append(row)
-                self._positions[name] = [PositionLoss.model_validate(part) for part in row.get("by_position") or ()]
+                self._place(name, row)
             elif kind in ("checkpoint", "event"):
+                message = str(row.get("message", ""))
+                self._restarts += kind == "event" and message.startswith("resumed at")
+                self._ended = message.partition(":")[0] if message.startswith(ENDINGS) else self._ended
                 kept = self._checkpoints if kind == "checkpoint" else self._events
                 kept.append(_event(row))
                 del kept[:-EVENTS_KEPT]
         except ValueError as error:
             if len(self._faults) < 5:
                 self._faults.append(Fault(path=METRICS, message=f"a {kind} row was left out: {str(error)[:200]}"))
+
+    def _place(self, name: str, row: dict[str, Any]) -> None:
+        """Keep losses by position, and of their history so many moments at most: every second one goes when full."""
+        bins = [PositionLoss.model_validate(part) for part in row.get("by_position") or ()]
+        if not bins:
+            return
+        self._positions[name] = bins
+        kept = self._history.setdefault(name, [])
+        while kept and kept[-1][0] >= row["step"]:
+            kept.pop()
+        kept.append((float(row["step"]), bins))
+        if len(kept) > MOMENTS_KEPT:
+            del kept[1:-1:2]
+
+    def positions(self) -> dict[str, PositionHistory]:
+        """Return how the loss by position fell, by set."""
+        with self._lock:
+            return {name: _history(kept) for name, kept in self._history.items()}
 
     def _read_description(self) -> list[Fault]:
         path = self.folder / DESCRIPTION
@@ -169,19 +224,36 @@ class RunSource:
             by_position=dict(self._positions),
             checkpoints=self._checkpoints[::-1],
             events=self._events[::-1],
+            restarts=self._restarts,
+            best=self._name("best"),
+            durable=self._name("latest"),
+            report=(self.folder / "report" / "report.md").is_file(),
+            dataset_identities=[
+                known for part in _list(description.get("datasets")) if (known := _text(part.get("identity")))
+            ],
         )
 
     def _state(self, now: float, step: int, total: int | None) -> State:
         if self._description[1].value is None and not self._rows:
             return State.BROKEN if self._description[0] else State.WAITING
-        if total is not None and step >= total > 0:
+        if self._ended == FINISHED or (total is not None and step >= total > 0):
             return State.DONE
+        if self._ended == STOPPED:
+            return State.STOPPED
         last = max([*self._times[-1:], (self._description[0] or (0, 0))[0] / 1e9])
         gaps = [b - a for a, b in zip(self._times, self._times[1:], strict=False)]
         patience = max(STALLED_AFTER, PATIENCE * max(gaps, default=0.0))
         if now - last > patience:
             return State.STALLED
         return State.RUNNING if self._rows else State.WAITING
+
+    def _name(self, pointer: str) -> str | None:
+        """Return the checkpoint that ``latest`` or ``best`` names."""
+        path = self.folder / pointer
+        try:
+            return None if path.is_symlink() else path.read_text()[:200].strip() or None
+        except (OSError, ValueError):
+            return None
 
     def _eta(self, step: int, total: int | None) -> float | None:
         pace = self._train.pace()
@@ -203,6 +275,26 @@ def _event(row: dict[str, Any]) -> Event:
         kind=str(row.get("kind")),
         message=f"step {step}: {message}" if isinstance(step, int) else message,
     )
+
+
+def _history(kept: list[tuple[float, list[PositionLoss]]]) -> PositionHistory:
+    widest = max((bins for _, bins in kept), key=len)
+    places = {one.first: at for at, one in enumerate(widest)}
+    losses: list[list[float | None]] = [[None] * len(kept) for _ in widest]
+    for moment, (_, bins) in enumerate(kept):
+        for one in bins:
+            if one.first in places:
+                losses[places[one.first]][moment] = one.loss_policy
+    stretches = [(one.first, one.to) for one in widest]
+    return PositionHistory(step=[step for step, _ in kept], bins=stretches, loss_policy=losses)
+
+
+def _list(value: Any) -> list[dict[str, Any]]:
+    return [part for part in value if isinstance(part, dict)] if isinstance(value, list) else []
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
 
 
 def _object(value: Any) -> dict[str, Any]:

@@ -1,8 +1,10 @@
 """Who may read: loopback without a token, anywhere else with one; and what a page of ours may load."""
 
 import ipaddress
+import os
 import secrets
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from urllib.parse import urlencode
 
 from fastapi import Request
@@ -12,7 +14,7 @@ from common.errors import UsageError
 
 TOKEN_VARIABLE = "OMNIRL_DASHBOARD_TOKEN"
 COOKIE = "omnirl_token"
-OPEN_PATHS = frozenset({"/healthz"})
+OPEN_PATHS = frozenset({"/healthz", "/readyz"})
 SHORTEST_TOKEN = 16
 HEADERS = {
     "Content-Security-Policy": (
@@ -26,6 +28,25 @@ HEADERS = {
 }
 
 Next = Callable[[Request], Awaitable[Response]]
+
+
+def find_token(file: str | None) -> str | None:
+    """Return the token of a file, or else of the environment; None where there is none.
+
+    Raises:
+        UsageError: The file cannot be read or is empty.
+    """
+    if file is None:
+        return os.environ.get(TOKEN_VARIABLE) or None
+    try:
+        token = Path(file).read_text().strip()
+    except (OSError, ValueError) as error:
+        raise UsageError(
+            f"--token-file {file} cannot be read: {error}; give a text file with the token alone"
+        ) from None
+    if not token:
+        raise UsageError(f"--token-file {file} is empty; it must hold the token alone")
+    return token
 
 
 def check_binding(host: str, token: str | None) -> None:

@@ -6,18 +6,25 @@ from collections.abc import AsyncIterator
 from importlib.metadata import PackageNotFoundError, version
 
 from fastapi import FastAPI
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
 
+from deploy.dashboard import prometheus
 from deploy.dashboard.api import PREFIX, add_api
+from deploy.dashboard.child import Child
+from deploy.dashboard.cluster import RayState
 from deploy.dashboard.events import POLL_SECONDS, Watcher
-from deploy.dashboard.models import Health
+from deploy.dashboard.models import Health, Ready
 from deploy.dashboard.page import add_page
 from deploy.dashboard.security import guard
 from deploy.dashboard.sources import Sources
 
 
-def create_app(sources: Sources, token: str | None = None, poll_seconds: float = POLL_SECONDS) -> FastAPI:
+def create_app(
+    sources: Sources, token: str | None = None, poll_seconds: float = POLL_SECONDS, ray: str | None = None
+) -> FastAPI:
     """Return the application. It reads what lies there at start-up, then polls until shut down."""
     watcher = Watcher(sources, poll_seconds)
+    child = Child()
 
     @contextlib.asynccontextmanager
     async def lifespan(_: FastAPI) -> AsyncIterator[None]:
@@ -27,6 +34,7 @@ def create_app(sources: Sources, token: str | None = None, poll_seconds: float =
             yield
         finally:
             task.cancel()
+            child.close()
             with contextlib.suppress(asyncio.CancelledError):
                 await task
 
@@ -39,7 +47,7 @@ def create_app(sources: Sources, token: str | None = None, poll_seconds: float =
         redoc_url=None,
     )
     app.middleware("http")(guard(token))
-    add_api(app, watcher)
+    add_api(app, watcher, child, RayState(ray))
 
     @app.head("/healthz", include_in_schema=False)
     @app.get("/healthz", tags=["server"])
@@ -55,6 +63,19 @@ def create_app(sources: Sources, token: str | None = None, poll_seconds: float =
             runs=len(sources.training),
             subscribers=len(watcher.listeners),
         )
+
+    @app.get("/readyz", tags=["server"], responses={503: {"model": Ready}})
+    async def readyz() -> JSONResponse:
+        """200 once everything was read that lay there at start-up, 503 before, or while it cannot be read."""
+        behind = sources.behind()
+        detail = watcher.error or ("not polled yet" if not sources.polls else ", ".join(behind[:5]))
+        ready = Ready(ready=not detail, detail=f"still reading {detail}" if detail else "ok")
+        return JSONResponse(ready.model_dump(), 200 if ready.ready else 503)
+
+    @app.get("/metrics", tags=["server"], response_class=PlainTextResponse)
+    def metrics() -> Response:
+        """Progress, rates, losses and restarts as Prometheus reads them."""
+        return Response(prometheus.exposition(sources), media_type=prometheus.TYPE)
 
     add_page(app)
     return app

@@ -1,14 +1,13 @@
 """What a dataset has committed: catalog files in, sums over shards out, each file opened once."""
 
-import os
 from collections import Counter
 from dataclasses import dataclass, field
-from pathlib import Path
 
 import pyarrow as pa
 
 from common.dataset import catalog
 from common.dataset.schema import Tag
+from deploy.dashboard.files import Files, Stamp, parquet_footer
 
 TAG_NAMES = {
     Tag.ORACLE_0: "oracle, discount 0",
@@ -30,7 +29,7 @@ READ_AT_ONCE = 500
 class Shards:
     """All committed shards of a dataset folder."""
 
-    folder: Path
+    files: Files
     identity: str | None = None
     """Of the dataset; a catalog file of another one is a fault."""
     commits: list[tuple[float, int]] = field(default_factory=list)
@@ -47,15 +46,11 @@ class Shards:
     """By file name."""
     caught_up: bool = True
     _known: set[str] = field(default_factory=set)
-    _bad: dict[str, tuple[int, int]] = field(default_factory=dict)
+    _bad: dict[str, Stamp] = field(default_factory=dict)
 
     def poll(self) -> bool:
         """Read catalog files that are new; return whether anything changed."""
-        try:
-            with os.scandir(self.folder / catalog.FOLDER) as entries:
-                names = {entry.name for entry in entries if catalog.shard_of(entry.name) is not None}
-        except FileNotFoundError:
-            names = set()
+        names = {name for name in self.files.list(catalog.FOLDER) if catalog.shard_of(name) is not None}
         if self._known - names:
             self._forget()
         new = sorted(names - self._known)
@@ -68,19 +63,18 @@ class Shards:
 
     def _forget(self) -> None:
         """Start anew: a catalog file was removed, by a repair or with the whole dataset."""
-        fresh = Shards(self.folder, self.identity)
+        fresh = Shards(self.files, self.identity)
         for name, value in vars(fresh).items():
             setattr(self, name, value)
 
     def _take(self, name: str) -> None:
-        path = self.folder / catalog.FOLDER / name
+        key = f"{catalog.FOLDER}/{name}"
+        stamp = self.files.stamp(key)
+        if stamp is None or self._bad.get(name) == stamp:
+            return
+        self._bad[name] = stamp
         try:
-            status = path.stat()
-            stamp = (status.st_mtime_ns, status.st_size)
-            if self._bad.get(name) == stamp:
-                return
-            self._bad[name] = stamp
-            footer = catalog.decode_footer(path.read_bytes())
+            footer = catalog.decode_footer(parquet_footer(self.files, key, stamp[1]))
             if self.identity is not None and footer.identity != self.identity:
                 raise ValueError(f"belongs to another dataset, {footer.identity[:12]}")
         except FileNotFoundError:
@@ -91,7 +85,7 @@ class Shards:
         self._bad.pop(name, None)
         self.faults.pop(name, None)
         self._known.add(name)
-        self._add(footer, status.st_mtime)
+        self._add(footer, stamp[0])
 
     def _add(self, footer: catalog.Footer, time: float) -> None:
         self.commits.append((time, footer.shard))

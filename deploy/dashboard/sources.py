@@ -12,8 +12,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from common.errors import UsageError
+from common.dataset.store import Store, open_store
+from common.errors import DataError, UsageError
 from deploy.dashboard.datasets import DatasetSource
+from deploy.dashboard.files import LocalFiles, RemoteFiles
 from deploy.dashboard.models import Change, Fault, Overview
 from deploy.dashboard.runs import DESCRIPTION, METRICS, RunSource
 from deploy.dashboard.tail import read_document
@@ -23,13 +25,15 @@ RUN_DEPTH = 3
 FOLDERS_READ = 2000
 """Folders of a root looked into at most in one poll."""
 CATCH_UP_ROUNDS = 50
+REMOTE_SEARCH = 15
+"""Polls between searches of an object store for datasets that are new."""
 
 
 @dataclass
 class Sources:
     """All datasets and runs of a server. One thread polls; answers may be asked from others."""
 
-    data: Sequence[Path]
+    data: Sequence[Path | Store]
     runs: Sequence[Path]
     datasets: dict[str, DatasetSource] = field(default_factory=dict)
     training: dict[str, RunSource] = field(default_factory=dict)
@@ -41,9 +45,9 @@ class Sources:
     def poll(self) -> list[Change]:
         """Look for new datasets and runs and read what is new in all; return what changed."""
         begin, now = time.perf_counter(), time.time()
-        datasets = {key: source for root in self.data for key, source in self._find_datasets(root)}
+        datasets = {key: source for root in self.data for key, source in self._find_data(root)}
         training = {key: source for root in self.runs for key, source in self._find_runs(root)}
-        gone = [root for root in (*self.data, *self.runs) if not root.is_dir()]
+        gone = [root for root in (*self.data, *self.runs) if isinstance(root, Path) and not root.is_dir()]
         faults = [Fault(path=str(root), message="does not exist any more") for root in gone]
         changes: set[tuple[str, str | None]] = set()
         if (list(datasets), list(training), faults) != (list(self.datasets), list(self.training), self.faults):
@@ -61,10 +65,13 @@ class Sources:
         """Poll until everything that lies there has been read, within reason."""
         for _ in range(CATCH_UP_ROUNDS):
             self.poll()
-            behind = [key for key, dataset in self.datasets.items() if not dataset.caught_up]
-            behind += [key for key, run in self.training.items() if not run.caught_up]
-            if not behind:
+            if not self.behind():
                 return
+
+    def behind(self) -> list[str]:
+        """Return the ids of what lies there and was not read to its end yet."""
+        datasets = [key for key, dataset in self.datasets.items() if not dataset.caught_up]
+        return datasets + [key for key, run in self.training.items() if not run.caught_up]
 
     def overview(self) -> Overview:
         """Return everything at a glance, the newest first."""
@@ -73,18 +80,39 @@ class Sources:
         return Overview(
             datasets=sorted(datasets, key=lambda answer: -(answer.updated or 0.0)),
             runs=sorted(runs, key=lambda answer: -(answer.updated or 0.0)),
-            data_roots=[str(root) for root in self.data],
+            data_roots=[str(root) if isinstance(root, Path) else root.url for root in self.data],
             run_roots=[str(root) for root in self.runs],
             faults=self.faults,
             time=time.time(),
         )
+
+    def _find_data(self, root: Path | Store) -> list[tuple[str, DatasetSource]]:
+        return self._find_datasets(root) if isinstance(root, Path) else self._find_remote(root)
+
+    def _find_remote(self, root: Store) -> list[tuple[str, DatasetSource]]:
+        """Return the dataset at a URL, or those directly below it; what is known already is not looked for again."""
+        known = [(key, found) for key, found in self.datasets.items() if found.files.location.startswith(root.url)]
+        if known and self.polls % REMOTE_SEARCH:
+            return known
+        try:
+            below = root.list("")
+            urls = [root.url] if "zarr.json" in below else [f"{root.url.rstrip('/')}/{name}" for name in below]
+            stores = [(url, open_store(url)) for url in urls[:FOLDERS_READ]]
+            stores = [(url, store) for url, store in stores if store.exists("zarr.json")]
+        except DataError:
+            return known
+        return [
+            (key, self.datasets.get(key) or DatasetSource(key, url.rpartition("/")[2], RemoteFiles(store)))
+            for url, store in stores
+            for key in [identify(Path(url))]
+        ]
 
     def _find_datasets(self, root: Path) -> list[tuple[str, DatasetSource]]:
         folders = [root] if (root / "zarr.json").exists() else [f for f in _folders(root) if _is_group(f)]
         found = []
         for folder in folders:
             key = identify(folder)
-            found.append((key, self.datasets.get(key) or DatasetSource(key, _name(root, folder), folder)))
+            found.append((key, self.datasets.get(key) or DatasetSource(key, _name(root, folder), LocalFiles(folder))))
         return found
 
     def _find_runs(self, root: Path) -> list[tuple[str, RunSource]]:
@@ -93,6 +121,22 @@ class Sources:
             key = identify(folder)
             found.append((key, self.training.get(key) or RunSource(key, _name(root, folder), folder)))
         return found
+
+
+def open_data(values: Sequence[str]) -> list[Path | Store]:
+    """Return the places ``--data`` names, folders and object stores.
+
+    Raises:
+        UsageError: A folder does not exist, a bucket does not or refuses these credentials, or the scheme is unknown.
+        DataError: An object store does not answer.
+    """
+    roots: list[Path | Store] = []
+    for value in values:
+        if value.startswith("s3://"):
+            roots.append(open_store(value))
+        else:
+            roots += open_roots([value], "--data")
+    return roots
 
 
 def open_roots(values: Sequence[str], option: str) -> list[Path]:
@@ -105,7 +149,7 @@ def open_roots(values: Sequence[str], option: str) -> list[Path]:
     for value in values:
         scheme, separator, rest = value.partition("://")
         if separator and scheme != "file":
-            raise UsageError(f"{option} takes a local folder or file:// URL, got {value!r}; copy or mount it first")
+            raise UsageError(f"{option} takes a local folder or file:// URL, got {value!r}; --data takes s3:// as well")
         folder = Path(rest if separator else value)
         if not folder.is_dir():
             what = "is not a folder" if folder.exists() else "does not exist"

@@ -167,3 +167,42 @@ def results(folder: Path) -> Path:
     path = folder / "results.json"
     path.write_text(json.dumps(document))
     return path
+
+
+def driver_status(folder: Path, age: float = 0.0) -> None:
+    """Write what a driver and two actors of a cluster leave, one of them lost."""
+    now = time.time() - age
+    part = {"host": "one", "pid": 7, "from": now - 120, "to": now, "finished": False, "shards": [], "events": []}
+    sizes = {"16": {"sequences": 4, "steps": 128, "seconds": 0.25}}
+    queue = {
+        "shards": 6,
+        "committed": 4,
+        "waiting": 0,
+        "in_flight": 1,
+        "set_aside": 1,
+        "workers": 2,
+        "steps_per_second": 900.0,
+        "seconds_left": 4.0,
+        "oldest": [{"shard": 4, "worker": "a", "seconds": 3.0}],
+    }
+    lost = {"time": now - 9, "kind": "lost", "shard": 4, "message": "actor a", "cause": "out of memory"}
+    files = {
+        "driver~x": part | {"writer": "driver~x", "kind": "driver", "queue": queue, "events": [lost, lost]},
+        "actor~a": part
+        | {
+            "writer": "actor~a",
+            "kind": "actor",
+            "node": "node-1",
+            "shards": [
+                {"shard": 0, "time": now - 90, "seconds": 0.5, "sequences": 4, "steps": 128, "sizes": sizes},
+                {"shard": 1, "time": now - 20, "seconds": 0.5, "sequences": 4, "steps": 128, "sizes": sizes},
+            ],
+        },
+    }
+    for name, value in files.items():
+        (folder / "status" / name).mkdir(parents=True)
+        (folder / "status" / name / "000000.json").write_text(json.dumps(value))
+    holder = {"command": "run", "host": "one", "pid": 7, "since": now - 120, "heartbeat": now}
+    (folder / "status" / "holder.json").write_text(json.dumps(holder))
+    holes = {"shards": {"5": {"attempts": 5, "cause": "ValueError: no", "time": now}}}
+    (folder / "status" / "holes.json").write_text(json.dumps(holes))

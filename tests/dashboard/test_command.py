@@ -28,6 +28,9 @@ def environment(**more: str) -> dict[str, str]:
     ("arguments", "message"),
     [
         ((), "something to show"),
+        (("--demo", "--runs", "/tmp"), "--demo shows the bundled example alone"),
+        (("--runs", "/tmp", "--ray", "file:///etc/passwd"), "--ray takes an http:// or https:// address"),
+        (("--runs", "/tmp", "--token-file", "/nowhere"), "--token-file /nowhere cannot be read"),
         (("--data", "/nowhere/at/all"), "'/nowhere/at/all' does not exist"),
         (("--runs", "/tmp", "--host", "0.0.0.0"), "OMNIRL_DASHBOARD_TOKEN"),
     ],
@@ -71,3 +74,31 @@ def test_it_serves_stays_small_and_ends_at_once(tmp_path: Path) -> None:
         process.kill()
         process.wait()
         process.stdout.close()
+
+
+def test_the_bundled_example_is_whole() -> None:
+    from deploy.dashboard.__main__ import EXAMPLE
+    from deploy.dashboard.sources import Sources
+
+    sources = Sources([EXAMPLE / "data"], [EXAMPLE / "runs"])
+    sources.catch_up()
+    overview = sources.overview()
+    assert [(one.state, one.faults) for one in (*overview.datasets, *overview.runs)] == [("done", []), ("done", [])]
+    (run,) = sources.training.values()
+    assert [(sorted(one.suites), one.faults) for one in run.evaluations] == [(["frozenlake", "small"], [])]
+
+
+def test_every_figure_that_alerts_and_board_ask_for_exists(tmp_path: Path) -> None:
+    from deploy.dashboard import prometheus
+    from deploy.dashboard.sources import Sources
+
+    examples.dataset(tmp_path / "data")
+    examples.driver_status(tmp_path / "data")
+    examples.run(tmp_path / "runs", steps=50)
+    sources = Sources([tmp_path / "data"], [tmp_path / "runs"])
+    sources.poll()
+    told = prometheus.exposition(sources).decode()
+    asked = "".join((ROOT / "deploy" / "dashboard" / name).read_text() for name in ("alerts.yml", "grafana.json"))
+    names = set(re.findall(r"omnirl_\w+", asked))
+    assert len(names) > 8
+    assert [name for name in names if f"\n{name}{{" not in told] == []

@@ -125,7 +125,7 @@ def test_missing_folders_are_refused(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="is not a folder"):
         open_roots([str(tmp_path / "file")], "--data")
     with pytest.raises(UsageError, match=r"local folder .* got 's3://bucket/x'"):
-        open_roots(["s3://bucket/x"], "--data")
+        open_roots(["s3://bucket/x"], "--runs")
 
 
 def test_the_page_loads_nothing_from_elsewhere_and_has_no_inline_script() -> None:

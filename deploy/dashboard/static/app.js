@@ -2,16 +2,22 @@
 
 import { listen } from "./api.js";
 import { redrawAll } from "./chart.js";
+import { clusterPage } from "./cluster.js";
+import { evaluationPage } from "./compare.js";
 import { fill, h } from "./dom.js";
 import { ago, until } from "./format.js";
 import { datasetPage } from "./dataset.js";
 import { overviewPage } from "./overview.js";
 import { runPage } from "./run.js";
+import { worldsPage } from "./worlds.js";
 
 const ROUTES = [
   [/^#\/data\/([\w-]+)$/, datasetPage, "Dataset"],
   [/^#\/run\/([\w-]+)$/, runPage, "Run"],
-  [/^(?:#\/?)?$/, overviewPage, "Overview"],
+  [/^#\/worlds(?:\?|$)/, worldsPage, "Worlds"],
+  [/^#\/evaluation(?:\?|$)/, evaluationPage, "Evaluation"],
+  [/^#\/cluster$/, clusterPage, "Cluster"],
+  [/^(?:#\/?)?$/, overviewPage, "Home"],
 ];
 
 const main = document.getElementById("main");
@@ -26,8 +32,13 @@ function show() {
     if (view) view.leave();
     const root = h("div", { class: "page" });
     fill(main, root);
-    crumbs(title === "Overview" ? null : title);
-    view = page(root, match[1], (name) => crumbs(title, name));
+    crumbs(title === "Home" ? null : title);
+    const query = new URLSearchParams(location.hash.split("?")[1] || "");
+    view = page(root, match[1], (name) => crumbs(title, name), query);
+    for (const link of document.querySelectorAll("#pages a")) {
+      if (link.getAttribute("href") === location.hash.split("?")[0]) link.setAttribute("aria-current", "page");
+      else link.removeAttribute("aria-current");
+    }
     refresh();
     return;
   }
@@ -36,7 +47,7 @@ function show() {
 
 function crumbs(title, name) {
   document.title = name ? `${name} · omnirl` : "omnirl";
-  const parts = title ? [h("a", { href: "#/" }, "Overview"), h("span", { "aria-hidden": "true" }, "/"),
+  const parts = title ? [h("a", { href: "#/" }, "Home"), h("span", { "aria-hidden": "true" }, "/"),
     h("span", { "aria-current": "page" }, name || title)] : [];
   fill(document.getElementById("crumbs"), parts);
 }

@@ -6,8 +6,31 @@ import { clock, figure, short } from "./format.js";
 
 const charts = new Set();
 
+const drawn = new Set();
+
 export function redrawAll() {
   for (const chart of charts) chart.build();
+  for (const draw of drawn) draw();
+}
+
+/** Call `draw` when the theme changes; returns what ends that. */
+export function onTheme(draw) {
+  drawn.add(draw);
+  return () => drawn.delete(draw);
+}
+
+function save(name, type, text) {
+  const url = URL.createObjectURL(new Blob([text], { type }));
+  const link = h("a", { href: url, download: name });
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(url), 1000);
+}
+
+function quoted(value) {
+  const text = value === null || value === undefined ? "" : String(value);
+  return /[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
 }
 
 function colour(name) {
@@ -27,7 +50,11 @@ export class Chart {
     this.plotArea = h("div", { class: "plot", role: "img", "aria-label": label });
     this.legend = h("ul", { class: "legend" });
     this.nothing = h("p", { class: "quiet" }, "Nothing to draw yet.");
-    this.element = fill(target, this.legend, this.plotArea, this.nothing);
+    this.label = label;
+    const button = (kind) => h("button", { type: "button", "aria-label": `${kind} of: ${label}`,
+      onclick: () => this.save(kind) }, kind);
+    this.saves = h("p", { class: "saves" }, button("CSV"), button("JSON"));
+    this.element = fill(target, this.legend, this.plotArea, this.nothing, this.saves);
     this.plot = null;
     this.x = [];
     this.series = [];
@@ -36,6 +63,26 @@ export class Chart {
     this.observer = new ResizeObserver(() => requestAnimationFrame(() => this.resize()));
     this.observer.observe(this.plotArea);
     charts.add(this);
+  }
+
+  /** What is drawn, a column a line; bands as low and high. */
+  columns() {
+    const columns = [[this.options.x.label || this.options.x.kind, this.x]];
+    for (const { label, values, low, high } of this.series) {
+      columns.push([label, values]);
+      if (low) columns.push([`${label}, low`, low], [`${label}, high`, high]);
+    }
+    return columns;
+  }
+
+  save(kind) {
+    const columns = this.columns();
+    const name = this.label.toLowerCase().replace(/[^a-z0-9]+/g, "-").slice(0, 60);
+    if (kind === "JSON") save(`${name}.json`, "application/json", JSON.stringify(Object.fromEntries(columns), null, 1));
+    else {
+      const lines = [columns.map(([title]) => title), ...this.x.map((_, row) => columns.map(([, values]) => values[row]))];
+      save(`${name}.csv`, "text/csv", lines.map((line) => line.map(quoted).join(",")).join("\n") + "\n");
+    }
   }
 
   destroy() {
@@ -75,6 +122,7 @@ export class Chart {
     const drawable = this.x.length > 0 && this.series.length > 0;
     this.nothing.hidden = drawable;
     this.plotArea.hidden = !drawable;
+    this.saves.hidden = !drawable;
     this.buildLegend();
     if (!drawable || !this.plotArea.isConnected) return;
     this.plot = new uPlot(this.plotOptions(), this.data(), this.plotArea);

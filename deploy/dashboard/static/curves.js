@@ -10,7 +10,7 @@ const HEADS = [
   ["loss_break", "break", "c4"],
 ];
 const LARGE = { height: 280, x: { kind: "step", label: "optimiser step" } };
-const SETS = { unseen: "c2", "unseen-without-oracle": "c1" };
+const SETS = { unseen: "c2", "unseen-without-oracle": "c1", seen: "c3", train: "c8" };
 const AGENTS = ["c2", "c3", "c4", "c5", "c6", "c7"];
 const FIXED = { oracle: "c6", random: "c8" };
 
@@ -78,6 +78,40 @@ export function scoreChart(target, label, height = 280) {
         high: at.map((bin) => edge(bin, 1)),
       };
     }));
+  });
+}
+
+/** The same measure of several players; the first two are those compared. */
+export function compareChart(target, label) {
+  const chart = new Chart(target, { label, height: 270, x: { kind: "bins", label: "in context" }, y: { from: 0, to: 1, format: score } });
+  return drawer(chart, (players, measure) => {
+    const known = players.filter(([, scores]) => scores[measure]?.length);
+    const bins = longest(known.map(([, scores]) => scores[measure]));
+    chart.set(bins.map(stretch), known.map(([name, scores], index) => {
+      const at = bins.map((bin) => scores[measure].find((other) => other.from === bin.from));
+      return { label: name, colour: FIXED[name] || `c${(index % 5) + 1}`, width: FIXED[name] ? 1.5 : 2.5,
+        dash: FIXED[name] ? [4, 4] : undefined, values: at.map((bin) => bin?.mean ?? null),
+        low: at.map((bin) => edge(bin, -1)), high: at.map((bin) => edge(bin, 1)) };
+    }));
+  });
+}
+
+/** Steps a second of every node over time. */
+export function nodesChart(target) {
+  const chart = new Chart(target, { label: "Steps a second by node over time", height: 200, x: { kind: "time" }, y: { from: 0, format: short } });
+  return drawer(chart, (dataset) => chart.set(dataset.by_node[0]?.time || [], dataset.by_node.slice(0, 8).map((node, index) =>
+    ({ label: node.node.slice(0, 12), colour: `c${(index % 8) + 1}`, values: node.steps_per_second }))));
+}
+
+/** Policy loss of a few stretches of the context over optimiser steps. */
+export function positionHistoryChart(target) {
+  const chart = new Chart(target, { label: "Policy loss by position over optimiser steps", ...LARGE });
+  return drawer(chart, (sets) => {
+    const told = sets["unseen-without-oracle"] || sets.unseen || Object.values(sets)[0];
+    const every = told ? Math.max(1, Math.ceil(told.bins.length / 6)) : 1;
+    const chosen = told ? told.bins.map((_, at) => at).filter((at) => (told.bins.length - 1 - at) % every === 0) : [];
+    chart.set(told?.step || [], chosen.map((at, index) => ({ label: `steps ${told.bins[at][0]}–${told.bins[at][1]}`,
+      colour: `c${(index % 8) + 1}`, values: told.loss_policy[at] })));
   });
 }
 

@@ -1,10 +1,11 @@
 // One dataset: how far it is, who writes it, what is in it.
 
 import { get } from "./api.js";
-import { progressChart } from "./curves.js";
+import { queueFigures } from "./cluster.js";
+import { nodesChart, progressChart } from "./curves.js";
 import { fill, h } from "./dom.js";
 import { bytes, count, duration, percent, short } from "./format.js";
-import { badge, due, events, faults, figures, panel, progress, settings, shares, when } from "./parts.js";
+import { badge, due, events, faults, figures, panel, progress, settings, shares, table, when } from "./parts.js";
 import { ShardGrid } from "./shards.js";
 
 export function datasetPage(root, id, named) {
@@ -15,12 +16,17 @@ export function datasetPage(root, id, named) {
   const behaviours = panel("Behaviours", { note: "stretches by kind" });
   const families = panel("World families", { note: "sequences" });
   const rejections = panel("Worlds dropped", { note: "candidates by check" });
+  const nodes = panel("Rate by node", { note: "steps a second" });
+  const losses = panel("Actors lost", { note: "and started anew, by cause" });
+  const sizes = panel("By number of states", { note: "rounded up to a power of two" });
+  const holes = panel("Shards set aside", { wide: true });
   const writers = panel("Writers", { wide: true });
   const log = panel("Events", { wide: true });
   const recipe = h("div", { class: "wide" });
-  fill(root, head, h("div", { class: "grid" }, ...[over, map, tags, behaviours, families, rejections, writers, log].map(
+  fill(root, head, h("div", { class: "grid" }, ...[over, nodes, map, tags, behaviours, families, rejections, sizes, losses, holes, writers, log].map(
     (part) => part.element), recipe));
   const draw = progressChart(over.body);
+  const drawNodes = nodesChart(nodes.body);
   const grid = new ShardGrid(map.body);
   let recipeShown = null;
 
@@ -30,6 +36,13 @@ export function datasetPage(root, id, named) {
     named(dataset.name);
     fill(head, lead(dataset));
     draw(dataset);
+    drawNodes(dataset);
+    shares(losses.body, dataset.losses, "times");
+    fill(sizes.body, table("By number of states", ["states", "sequences", "steps", "steps/s a core"], dataset.sizes.map((size) =>
+      [count(size.states), count(size.sequences), short(size.steps), short(size.steps_per_second)])));
+    holes.element.hidden = !dataset.holes.length;
+    fill(holes.body, table("Shards set aside", ["shard", "attempts", "when", "cause"], dataset.holes.map((hole) =>
+      [count(hole.shard), count(hole.attempts), when(hole.time), h("pre", { tabindex: "0" }, hole.cause)])));
     grid.set(dataset);
     shares(tags.body, dataset.tags, "rows");
     shares(behaviours.body, dataset.behaviours, "stretches");
@@ -43,7 +56,7 @@ export function datasetPage(root, id, named) {
     fill(recipe, settings("Resolved recipe", dataset.settings), settings("Provenance", dataset.provenance));
   }
 
-  return { update, leave() { draw.leave(); grid.destroy(); } };
+  return { update, leave() { draw.leave(); drawNodes.leave(); grid.destroy(); } };
 }
 
 function lead(dataset) {
@@ -62,12 +75,16 @@ function lead(dataset) {
       ["episodes", short(dataset.episodes)],
       ["stored", bytes(dataset.stored_bytes)],
       dataset.stored_bytes ? ["bytes a step", (dataset.stored_bytes / dataset.steps).toFixed(2)] : null,
+      dataset.projected_bytes && dataset.committed < dataset.shards ? ["stored at the end", bytes(dataset.projected_bytes)] : null,
       ["sequence length", count(dataset.length)],
       running ? ["steps/s", short(dataset.steps_per_second), "over the newest commits"] : null,
       running ? ["done", due(dataset.eta)] : ["last sign of life", when(dataset.updated)],
       ["begun", when(dataset.started)],
       ["identity", dataset.identity ? h("code", {}, dataset.identity.slice(0, 12)) : "–", dataset.identity],
     ]),
+    queueFigures(dataset),
+    dataset.committed ? h("p", {}, h("a", { href: `#/worlds?data=${dataset.id}&sequence=${
+      dataset.committed_ranges[0][0] * (dataset.sequences_per_shard || 0)}` }, "Look at its worlds and sequences")) : null,
   ];
 }
 

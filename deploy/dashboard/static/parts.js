@@ -73,3 +73,12 @@ export function settings(title, value) {
   if (!Object.keys(value).length) return null;
   return h("details", {}, h("summary", {}, title), h("pre", { tabindex: "0" }, JSON.stringify(value, null, 2)));
 }
+
+/** A table whose cells are text or elements; the first of a row is its heading. */
+export function table(label, columns, rows) {
+  if (!rows.length) return h("p", { class: "quiet" }, "None.");
+  return h("div", { class: "scroll", tabindex: "0", role: "region", "aria-label": label }, h("table", {},
+    h("thead", {}, h("tr", {}, columns.map((name) => h("th", { scope: "col" }, name)))),
+    h("tbody", {}, rows.map(([first, ...rest]) => h("tr", {}, h("th", { scope: "row" }, first),
+      rest.map((cell) => h("td", {}, cell)))))));
+}

@@ -1,7 +1,7 @@
 // One training run: how far it is, its curves, and what its evaluations say.
 
 import { get } from "./api.js";
-import { lossChart, positionChart, trainChart, validationChart } from "./curves.js";
+import { lossChart, positionChart, positionHistoryChart, trainChart, validationChart } from "./curves.js";
 import { fill, h } from "./dom.js";
 import { EvaluationPanels } from "./evaluation.js";
 import { count, duration, figure, percent, short } from "./format.js";
@@ -15,6 +15,7 @@ export function runPage(root, id, named) {
     policy: panel("Policy loss on unseen worlds", { note: "with and without oracles in context", data }),
     accuracy: panel("Greedy action right", { note: "in contexts of random actions: the honest gauge", data }),
     position: panel("Policy loss by position", { note: "newest validation", data: `runs/${id}` }),
+    history: panel("Loss by position over time", { note: "worlds without oracles in context", data: `runs/${id}/positions` }),
     speed: panel("Throughput", { note: "environment steps a second" }),
     wait: panel("Waiting for data", { note: "share of wall time" }),
     norm: panel("Gradient norm"),
@@ -36,17 +37,19 @@ export function runPage(root, id, named) {
     trainChart(panels.rate.body, "learning_rate", "learning rate", "c7", (value) => figure(value, 5)),
   ];
   const drawPosition = positionChart(panels.position.body);
+  const drawHistory = positionHistoryChart(panels.history.body);
   const results = new EvaluationPanels(evaluations, id);
   let recipeShown = null;
 
   async function update(changes) {
     const heard = (kind) => changes.some((change) => change.kind === "all" || (change.kind === kind && change.id === id));
     if (heard("run")) {
-      const [run, metrics] = await Promise.all([get(`runs/${id}`), get(data)]);
+      const [run, metrics, history] = await Promise.all([get(`runs/${id}`), get(data), get(`runs/${id}/positions`)]);
       named(run.name);
       fill(head, lead(run));
       for (const draw of curves) draw(metrics);
       drawPosition(run);
+      drawHistory(history);
       events(panels.log.body, run.events, "Nothing reported yet.");
       events(panels.saved.body, run.checkpoints.slice(0, 8), "No checkpoint yet.");
       showRecipe(run);
@@ -61,7 +64,7 @@ export function runPage(root, id, named) {
     fill(recipe, settings("Model", run.model), settings("Resolved recipe", run.settings), settings("Versions", run.versions));
   }
 
-  return { update, leave() { for (const draw of [...curves, drawPosition]) draw.leave(); results.destroy(); } };
+  return { update, leave() { for (const draw of [...curves, drawPosition, drawHistory]) draw.leave(); results.destroy(); } };
 }
 
 function lead(run) {
@@ -83,6 +86,9 @@ function lead(run) {
       ["environment steps", short(run.environment_steps)],
       ["steps/s", short(run.steps_per_second)],
       ["learning rate", figure(run.latest.learning_rate, 5)],
+      run.restarts ? ["restarts", count(run.restarts)] : null,
+      run.best ? ["best checkpoint", run.best] : null,
+      run.durable ? ["newest checkpoint", run.durable] : null,
       ["first to last row", spent],
       running ? ["done", due(run.eta)] : ["last row", when(run.updated)],
     ]),
