@@ -9,6 +9,7 @@ The rows it sees are the rows the generator would record for the same steps (``c
 own actions aside: play must not differ from training.
 """
 
+import itertools
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -203,7 +204,14 @@ class Agent:
             breaks = np.full(len(rows), self.model.config.break_action)
             self._append(rows, seen[rows], breaks, np.zeros(len(rows), dtype=np.float32), ends[rows])
 
-    def prefill(self, observation: np.ndarray, action: np.ndarray, reward: np.ndarray, tag: np.ndarray) -> None:
+    def prefill(
+        self,
+        observation: np.ndarray,
+        action: np.ndarray,
+        reward: np.ndarray,
+        tag: np.ndarray,
+        lengths: np.ndarray | None = None,
+    ) -> None:
         """Read demonstrations into the context, in the rows in which they are recorded.
 
         A row is a step (observation, action taken in it, its reward, tag 0..7 of who acted), or an episode's break:
@@ -214,6 +222,8 @@ class Agent:
             action: (n, T) the environment's actions, 0..n_actions-1; a random one of an action's ids is shown.
             reward: (n, T) finite.
             tag: (n, T).
+            lengths: (n,) rows of each sequence that count, 0..T; all T unless given. Those after them are not read,
+                but must be in range.
 
         Raises:
             UsageError: A value is out of range, or an episode of the agent's own is under way.
@@ -234,10 +244,16 @@ class Agent:
         if taken.min(initial=0) < 0 or (taken >= self.folding.n_actions[:, None]).any():
             raise UsageError(f"prefill takes actions in 0..n_actions-1, got {int(taken.min())}..{int(taken.max())}")
         ids = np.where(breaks, self.model.config.break_action, self.folding.unfold(taken, self._random))
-        for first in range(0, shape[1], PREFILL_CHUNK):
-            part = slice(first, first + PREFILL_CHUNK)
-            self._read_rows(seen[:, part], ids[:, part], paid[:, part], tags[:, part])
-        self._steps += (~breaks).sum(axis=1)
+        counts = np.full(self._n, shape[1]) if lengths is None else np.asarray(lengths)
+        if counts.shape != (self._n,) or counts.min() < 0 or counts.max() > shape[1]:
+            raise UsageError(f"prefill takes ({self._n},) lengths in 0..{shape[1]}, got {counts}")
+        edges = {0, *range(0, shape[1], PREFILL_CHUNK), *counts.tolist()}
+        for first, last in itertools.pairwise(sorted(edges)):
+            members = np.flatnonzero(counts > first)
+            part = np.ix_(members, np.arange(first, last))
+            if len(members):
+                self._read_rows(members, seen[part], ids[part], paid[part], tags[part])
+        self._steps += (~breaks & (np.arange(shape[1]) < counts[:, None])).sum(axis=1)
 
     def memory(self) -> Memory:
         """Return a copy of all that the agent carries: ``restore`` goes on from it exactly."""
@@ -313,17 +329,27 @@ class Agent:
             self._state = replace_rows(self._state, members, moved)
         return self.model.policy(hidden)[:, 0]
 
-    def _read_rows(self, observation: np.ndarray, ids: np.ndarray, reward: np.ndarray, tag: np.ndarray) -> None:
-        """Read the tokens of whole rows, (n, T) each; the last row waits for the next token."""
+    def _read_rows(
+        self, members: np.ndarray, observation: np.ndarray, ids: np.ndarray, reward: np.ndarray, tag: np.ndarray
+    ) -> None:
+        """Read the tokens of whole rows of some sequences, (R, T) each; the last row waits for the next token."""
         rows = {"observation": observation, "action": ids, "reward": reward, "tag": tag}
         before = {
-            name: np.concatenate([self._previous[name][:, None], values[:, :-1]], axis=1)
+            name: np.concatenate([self._previous[name][members, None], values[:, :-1]], axis=1)
             for name, values in rows.items()
         }
         with torch.inference_mode():
-            _, self._state = self.model(self._tokens(before, observation), self._state)
+            tokens = self._tokens(before, observation)
+            if len(members) == self._n:
+                _, self._state = self.model(tokens, self._state)
+            else:
+                if not self._rowwise:
+                    self._state, self._rowwise = self.model.rowwise(self._state), True
+                chosen = torch.from_numpy(members).to(self._device)
+                _, moved = self.model(tokens, select_rows(self._state, chosen))
+                self._state = replace_rows(self._state, chosen, moved)
         for t in range(observation.shape[1]):
-            self._append(np.arange(self._n), *(values[:, t] for values in rows.values()))
+            self._append(members, *(values[:, t] for values in rows.values()))
 
     def _tokens(self, previous: dict[str, np.ndarray], observation: np.ndarray) -> Tokens:
         """Return tokens (B, T) of previous rows (B, T) and current observations (B, T)."""

@@ -82,7 +82,7 @@ def _evaluate(
     """Evaluate suite after suite; results.json is whole after each of them. Return the files beside it by suite."""
     written = {}
     for on in prepared:
-        outcome = evaluate(agent, on, say=_say)
+        outcome = evaluate(agent, on, say=_say, baselines=wanted.baselines)
         results["suites"][on.suite.name] = outcome.entry
         written[on.suite.name] = files.write_suite(on, outcome, wanted.out)
         files.write_json(results, wanted.out / files.RESULTS)

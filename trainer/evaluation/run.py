@@ -1,12 +1,13 @@
 """One suite, all of it: the agent and every baseline on its worlds, one entry of results.json."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from trainer.agent import Agent
 from trainer.evaluation.baselines import BASELINES, LEARNERS, tally_baseline, tuned, tuned_on
+from trainer.evaluation.baselines.shown import Shown
 from trainer.evaluation.play import Film, pieces
 from trainer.evaluation.prepared import Prepared, Request
 from trainer.evaluation.protocol import Protocol
@@ -54,9 +55,15 @@ def prepare(
 
 
 def evaluate(
-    agent: Agent, on: Prepared, say: Say = print, begin: Begin | None = None, beginning: str = "empty context"
+    agent: Agent,
+    on: Prepared,
+    say: Say = print,
+    begin: Begin | None = None,
+    beginning: str = "empty context",
+    baselines: Sequence[str] = BASELINES,
+    shown: Shown | None = None,
 ) -> Outcome:
-    """Evaluate an agent, from an empty context unless given one, and all baselines on one suite.
+    """Evaluate an agent, from an empty context unless given one, and baselines on one suite.
 
     Args:
         agent: It is reset.
@@ -64,6 +71,8 @@ def evaluate(
         say: Called with lines of progress.
         begin: Gives the agent its context.
         beginning: What results call that context.
+        baselines: Who else plays.
+        shown: The same demonstrations, for a baseline that learns from some.
 
     Returns:
         With ``model``, ``baselines`` (``score.scores`` of each), ``references``, ``left_out`` and ``settings`` in its
@@ -76,7 +85,9 @@ def evaluate(
     seconds = time.monotonic() - started
     speed = on.contexts * on.steps / seconds
     say(f"{name}: {on.contexts} contexts x {on.steps} steps in {seconds:.1f} s, {speed:,.0f} steps/s")
-    tallies |= {baseline: tally_baseline(baseline, on, _progress(f"{name}, {baseline}", say)) for baseline in BASELINES}
+    for who in baselines:
+        tallies[who] = tally_baseline(who, on, _progress(f"{name}, {who}", say), shown)
+    tuned_ones = [who for who in baselines if who in LEARNERS]
     results = {player: scores(tally, counted) for player, tally in tallies.items()}
     entry = {
         "about": on.suite.about,
@@ -94,8 +105,8 @@ def evaluate(
             "protocol": on.request.protocol.model_dump(),
             "shaping": on.shaping,
             "labels": "states and actions relabelled at random in every world",
-            "baselines": {learner: tuned(name, learner) for learner in LEARNERS},
-            "baselines_tuned_on": tuned_on(name),
+            "baselines": {learner: tuned(name, learner) for learner in tuned_ones},
+            "baselines_tuned_on": {learner: tuned_on(name, learner) for learner in tuned_ones},
             "seconds": round(seconds, 2),
             "steps_per_second": round(speed),
         },

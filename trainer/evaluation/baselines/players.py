@@ -1,14 +1,19 @@
-"""Who the agent is compared with: random, oracle, and two tuned Q-learners, on the same worlds, steps and seeds."""
+"""Who the agent is compared with: random, oracle, and tuned learners, on the same worlds, steps and seeds."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from common.agents.agent import TabularAgent
 from common.agents.behaviour import Behaviour
 from common.agents.kinds import behaviour
+from common.config import parse
+from common.errors import UsageError
 from common.seeding import Purpose, derive_seed
 from trainer.evaluation.arena import Arena
+from trainer.evaluation.baselines.learners import LearningPlayer, QUcb
+from trainer.evaluation.baselines.planners import ConservativeQ, Planner, PosteriorSampling, UcbValueIteration
+from trainer.evaluation.baselines.shown import Shown, random_steps
 from trainer.evaluation.baselines.tuned import TUNED, Tuned
 from trainer.evaluation.play import Progress, pieces, play_behaviour
 from trainer.evaluation.policies import RandomPlayer
@@ -16,8 +21,19 @@ from trainer.evaluation.prepared import Prepared
 from trainer.evaluation.record import Record
 from trainer.evaluation.tally import Tally
 
-LEARNERS = ("q-epsilon-greedy", "q-count-bonus")
-BASELINES = ("random", "oracle", *LEARNERS)
+KERNELS = ("q-epsilon-greedy", "q-count-bonus")
+"""Q-learners that play whole worlds at kernel speed."""
+SETTINGS: dict[str, type[Planner] | type[QUcb]] = {
+    "q-ucb": QUcb,
+    "ucb-value-iteration": UcbValueIteration,
+    "posterior-sampling": PosteriorSampling,
+    "conservative-q": ConservativeQ,
+}
+"""Learners that play step by step: slower, and so only played where they are asked for."""
+LEARNERS = (*KERNELS, *SETTINGS)
+BASELINES = ("random", "oracle", *KERNELS)
+"""Who plays unless others are asked for."""
+ALL = ("random", "oracle", *LEARNERS)
 UNTUNED = "small"
 """The suite whose settings those have that are not tuned."""
 
@@ -67,35 +83,66 @@ class TabularPlayer:
         return np.array([known.setdefault(key, len(known)) for known, key in zip(self._known, keys, strict=True)])
 
 
-def learner(name: str, settings: Tuned) -> Behaviour:
-    """Return a baseline's behaviour: its settings are those of ``common.agents.q_learning``."""
+def named(names: Sequence[str]) -> tuple[str, ...]:
+    """Return baselines by name; ``all`` stands for all of them.
+
+    Raises:
+        UsageError: There is no such baseline.
+    """
+    for name in names:
+        if name not in (*ALL, "all"):
+            raise UsageError(f"a baseline must be one of {', '.join(ALL)}, or all; got {name!r}")
+    return ALL if "all" in names else tuple(dict.fromkeys(names))
+
+
+def learner(name: str, settings: Tuned) -> Behaviour | Planner | QUcb:
+    """Return a learner by name: a behaviour of ``common.agents.q_learning``, or the settings of one in ``SETTINGS``.
+
+    Raises:
+        UsageError: A setting is unknown or out of range.
+    """
     assert name in LEARNERS
-    return behaviour("q-learning", **settings)
+    return behaviour("q-learning", **settings) if name in KERNELS else parse(SETTINGS[name], settings, name)
 
 
 def tuned(suite: str, name: str) -> Tuned:
     """Return the committed settings of a learner for a suite; those of ``UNTUNED`` where it has none."""
-    return TUNED.get(suite, TUNED[UNTUNED])[name]
+    return TUNED[tuned_on(suite, name)][name]
 
 
-def tuned_on(suite: str) -> str:
-    """Return the suite whose tuning worlds a suite's settings come from."""
-    return suite if suite in TUNED else UNTUNED
+def tuned_on(suite: str, name: str) -> str:
+    """Return the suite whose tuning worlds a learner's settings for a suite come from."""
+    return suite if name in TUNED.get(suite, {}) else UNTUNED
 
 
-def tally_baseline(name: str, on: Prepared, progress: Progress | None = None) -> Tally:
-    """Return what a baseline, by name, does in the worlds of a suite."""
-    tally = Tally(on.references, on.steps, on.suite.has_success)
+def tally_baseline(name: str, on: Prepared, progress: Progress | None = None, shown: Shown | None = None) -> Tally:
+    """Return what a baseline, by name, does in the worlds of a suite.
+
+    Args:
+        name: One of ``ALL``.
+        on: The worlds.
+        progress: Called with what is done.
+        shown: What ``conservative-q`` learns from beforehand; as many random steps as are played unless given.
+    """
     if name in LEARNERS:
-        return tally_learner(learner(name, tuned(on.suite.name, name)), on, progress)
+        return tally_learner(learner(name, tuned(on.suite.name, name)), on, progress, shown)
+    tally = Tally(on.references, on.steps, on.suite.has_success)
     arena = on.arena()
     player = RandomPlayer(arena, on.seed) if name == "random" else on.oracle(arena)
     return tally.add_all(pieces(player, arena, on.steps, progress))
 
 
-def tally_learner(chosen: Behaviour, on: Prepared, progress: Progress | None = None) -> Tally:
-    """Return what a tabular behaviour does in the worlds of a suite, seeing what an agent sees."""
+def tally_learner(
+    chosen: Behaviour | Planner | QUcb, on: Prepared, progress: Progress | None = None, shown: Shown | None = None
+) -> Tally:
+    """Return what a learner does in the worlds of a suite, seeing what an agent sees."""
     tally = Tally(on.references, on.steps, on.suite.has_success)
+    if not isinstance(chosen, Behaviour):
+        arena = on.arena()
+        learning = LearningPlayer(chosen, arena, on.seed)
+        if isinstance(chosen, ConservativeQ):
+            (shown or random_steps(on, on.steps)).teach(learning)
+        return tally.add_all(pieces(learning, arena, on.steps, progress))
     if on.tasks and all(task.world.emission is None for task in on.tasks):
         for w, record in enumerate(_one_by_one(chosen, on)):
             tally.add(record, at=w)

@@ -1,4 +1,4 @@
-"""Choose the Q-learning baselines' settings: a small grid on worlds that no evaluation uses; prints the table.
+"""Choose the baselines' settings: a small grid on worlds that no evaluation uses; prints the table.
 
 The score is that over all steps, mean over worlds: learning fast and learning well both count. A world's score is
 clipped to [-1, 2] first: where random and oracle play earn nearly the same per step, one world could decide.
@@ -35,6 +35,10 @@ GRIDS: dict[str, dict[str, tuple[float, ...]]] = {
         "initial": (0.0, 0.05),
         "bonus": (0.02, 0.1, 0.3, 0.6, 1.0, 2.0, 5.0),
     },
+    "q-ucb": {"alpha": (0.1, 0.4, 0.7), "gamma": (0.9, 0.95, 0.99), "bonus": (0.01, 0.05, 0.2)},
+    "ucb-value-iteration": {"gamma": (0.9, 0.95, 0.99), "bonus": (0.01, 0.05, 0.2)},
+    "posterior-sampling": {"gamma": (0.9, 0.99), "prior": (0.1, 0.5), "spread": (0.05, 0.2, 0.5)},
+    "conservative-q": {"gamma": (0.9, 0.99), "weight": (0.01, 0.05, 0.2), "epsilon": (0.0, 0.05)},
 }
 CLIP = (-1.0, 2.0)
 VOCABULARY = 1 << 12
@@ -47,12 +51,12 @@ def grid(name: str) -> list[Tuned]:
     return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
 
 
-def tune(chosen: Suite, worlds: int, steps: int) -> dict[str, tuple[float, Tuned]]:
+def tune(chosen: Suite, worlds: int, steps: int, names: Sequence[str] = LEARNERS) -> dict[str, tuple[float, Tuned]]:
     """Return score and settings of the best of each learner's grid on a suite's tuning worlds."""
     wanted = Request(worlds=worlds, steps=steps, vocabulary=VOCABULARY, actions=MAX_ACTIONS, seed=1, first=TUNING)
     on = chosen.prepare(wanted)
     best: dict[str, tuple[float, Tuned]] = {}
-    for name in LEARNERS:
+    for name in names:
         for settings in grid(name):
             whole = per_step(tally_learner(learner(name, settings), on), [(0, steps)])[on.counted]
             score = float(np.clip(whole, *CLIP).mean())
@@ -65,16 +69,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Print a table to put into ``tuned.py``."""
     parser = cli.parser(
         "python -m trainer.evaluation.baselines.tune",
-        "Choose the settings of the Q-learning baselines on worlds that no evaluation uses.",
+        "Choose the settings of the baselines on worlds that no evaluation uses.",
         ["python -m trainer.evaluation.baselines.tune --suite small --worlds 256 --steps 512"],
     )
     parser.add_argument("--suite", action="append", help=f"one of {', '.join(SUITES)}; all where absent")
+    parser.add_argument("--learner", action="append", choices=LEARNERS, help="all where absent")
     parser.add_argument("--worlds", type=int, default=256, help="tuning worlds of each suite")
     parser.add_argument("--steps", type=int, default=512, help="environment steps in each world")
 
     def command(options: argparse.Namespace) -> None:
         for name in options.suite or SUITES:
-            for learner_name, (score, settings) in tune(suite(name), options.worlds, options.steps).items():
+            found = tune(suite(name), options.worlds, options.steps, options.learner or LEARNERS)
+            for learner_name, (score, settings) in found.items():
                 print(f"{name} {learner_name}: {settings}  # {score:.3f}")
                 sys.stdout.flush()
 

@@ -1,4 +1,4 @@
-"""Settings of the Q-learning baselines per suite: 256 worlds, 512 steps.
+"""Settings of the learning baselines per suite: 256 worlds (the slower ones 24), 512 steps.
 
 Chosen on other worlds by ``python -m trainer.evaluation.baselines.tune``.
 """
@@ -9,6 +9,10 @@ TUNED: dict[str, dict[str, Tuned]] = {
     "small": {
         "q-epsilon-greedy": {"alpha": 0.4, "gamma": 0.9, "epsilon": 0.1, "initial": 0.0, "epsilon_decay": 0.01},
         "q-count-bonus": {"alpha": 0.2, "gamma": 0.95, "epsilon": 0.0, "initial": 0.0, "bonus": 0.3},
+        "q-ucb": {"alpha": 0.1, "gamma": 0.95, "bonus": 0.2},
+        "ucb-value-iteration": {"gamma": 0.9, "bonus": 0.01},
+        "posterior-sampling": {"gamma": 0.9, "prior": 0.5, "spread": 0.05},
+        "conservative-q": {"gamma": 0.9, "weight": 0.01, "epsilon": 0.0},
     },
     "garnet-16": {
         "q-epsilon-greedy": {"alpha": 0.2, "gamma": 0.99, "epsilon": 0.02, "initial": 0.1, "epsilon_decay": 0.01},
@@ -25,6 +29,10 @@ TUNED: dict[str, dict[str, Tuned]] = {
     "frozenlake": {
         "q-epsilon-greedy": {"alpha": 0.7, "gamma": 0.99, "epsilon": 0.02, "initial": 0.0, "epsilon_decay": 0.01},
         "q-count-bonus": {"alpha": 0.7, "gamma": 0.99, "epsilon": 0.0, "initial": 0.0, "bonus": 0.02},
+        "q-ucb": {"alpha": 0.1, "gamma": 0.99, "bonus": 0.01},
+        "ucb-value-iteration": {"gamma": 0.9, "bonus": 0.01},
+        "posterior-sampling": {"gamma": 0.9, "prior": 0.5, "spread": 0.05},
+        "conservative-q": {"gamma": 0.9, "weight": 0.01, "epsilon": 0.0},
     },
     "frozenlake-slippery": {
         "q-epsilon-greedy": {"alpha": 0.7, "gamma": 0.95, "epsilon": 0.05, "initial": 0.0, "epsilon_decay": 0.0},

@@ -12,6 +12,10 @@ NAMES = {
     "oracle": "oracle",
     "q-epsilon-greedy": "tuned epsilon-greedy Q",
     "q-count-bonus": "tuned count-bonus Q",
+    "q-ucb": "tuned UCB Q",
+    "ucb-value-iteration": "tuned UCB value iteration",
+    "posterior-sampling": "tuned posterior sampling",
+    "conservative-q": "tuned conservative Q, offline first",
 }
 MIN_WIDTH = 200
 """Columns there are for a table: a narrower terminal wraps its lines rather than losing numbers."""
