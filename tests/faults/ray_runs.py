@@ -12,8 +12,8 @@ from common.dataset.store import STAGING, open_store
 from datagen.holding import holder
 from tests.conftest import CHECKOUT, datagen_command
 
-FAULTS = ("sequences=36864", "sequences_per_shard=768")
-"""Overrides of ``tiny``: 48 shards of some 300 ms."""
+FAULTS = ("sequences=110592", "sequences_per_shard=2304")
+"""Overrides of ``tiny``: 48 shards of about half a second."""
 SHARDS = 48
 NOTICE = {
     "health_check_initial_delay_ms": 0,
