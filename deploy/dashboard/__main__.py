@@ -9,8 +9,9 @@ from pathlib import Path
 import uvicorn
 
 from common import cli
+from common.binding import check_binding
 from common.errors import UsageError
-from deploy.dashboard.security import TOKEN_VARIABLE, check_binding, find_token
+from deploy.dashboard.security import TOKEN_VARIABLE, find_token
 from deploy.dashboard.server import create_app
 from deploy.dashboard.sources import Sources, open_data, open_roots
 
@@ -64,7 +65,7 @@ def serve(given: argparse.Namespace) -> int:
     token = find_token(given.token_file)
     os.environ.setdefault("OMNIRL_STORE_PATIENCE", "5")  # a store that is down must not hold up everything else
     os.environ.setdefault("OMNIRL_STORE_TIMEOUT", "5")
-    check_binding(given.host, token)
+    check_binding(given.host, token, TOKEN_VARIABLE)
     sources = Sources(open_data(given.data), open_roots(given.runs, "--runs"))
     listening = _bind(given.host, given.port)
     host, port = listening.getsockname()[:2]

@@ -18,6 +18,8 @@ from deploy.dashboard.cluster import RayState
 from deploy.dashboard.events import Watcher
 from deploy.dashboard.models import DatasetDetail, Evaluation, Metrics, Overview, PositionHistory, RunDetail
 from deploy.dashboard.paper import PAPER
+from deploy.dashboard.runs import RunSource
+from deploy.dashboard.sources import Sources
 from deploy.dashboard.views import Cluster, SequenceView, WorldView
 
 PREFIX = "/api/v1"
@@ -35,69 +37,14 @@ class EventStream(StreamingResponse):
 def add_api(app: FastAPI, watcher: Watcher, child: Child, ray: RayState) -> None:
     """Add every route under ``/api/v1``. All answer from memory; the watcher alone reads files."""
     router = APIRouter(prefix=PREFIX, tags=["v1"])
-    sources = watcher.sources
     kept = Kept()
+    _add_datasets(router, watcher.sources, child, kept)
+    _add_runs(router, watcher.sources, kept)
 
     @router.get("/overview")
     async def overview() -> Overview:
         """Every dataset and run found, newest first."""
-        return sources.overview()
-
-    @router.get("/datasets/{dataset}")
-    async def dataset(dataset: Id) -> DatasetDetail:
-        """One dataset: progress, shares, writers, events, recipe."""
-        source = sources.datasets.get(dataset)
-        if source is None or source.detail is None:
-            raise _unknown("dataset", dataset)
-        return kept.give(("dataset", dataset), source.detail)  # type: ignore[return-value]
-
-    @router.get("/runs/{run}")
-    async def run(run: Id) -> RunDetail:
-        """One training run: state, newest metrics, loss by position, checkpoints, events."""
-        source = sources.training.get(run)
-        if source is None or source.detail is None:
-            raise _unknown("run", run)
-        return kept.give(("run", run), source.detail)  # type: ignore[return-value]
-
-    @router.get("/runs/{run}/metrics")
-    async def metrics(run: Id, points: Annotated[int, Query(ge=2, le=5000)] = POINTS) -> Metrics:
-        """A run's curves, averaged in groups of rows down to at most ``points`` points."""
-        source = sources.training.get(run)
-        if source is None:
-            raise _unknown("run", run)
-        return kept.give(("metrics", run, points), source.metrics(points))  # type: ignore[return-value]
-
-    @router.get("/runs/{run}/metrics.csv", response_class=Csv)
-    async def metrics_csv(
-        run: Id,
-        points: Annotated[int, Query(ge=2, le=5000)] = POINTS,
-        set: Annotated[str, Query(max_length=100, description="train, or a validation set")] = "train",
-    ) -> Response:
-        """The same curves as CSV, a column a figure."""
-        source = sources.training.get(run)
-        if source is None:
-            raise _unknown("run", run)
-        found = source.metrics(points)
-        columns = found.train if set == "train" else found.validation.get(set)
-        if columns is None:
-            raise HTTPException(404, f"run {run!r} has no set {set!r}: it has train, {', '.join(found.validation)}")
-        return Csv(as_csv(columns))
-
-    @router.get("/runs/{run}/positions")
-    async def positions(run: Id) -> dict[str, PositionHistory]:
-        """Policy loss by position in the context over optimiser steps, by set."""
-        source = sources.training.get(run)
-        if source is None:
-            raise _unknown("run", run)
-        return source.positions()
-
-    @router.get("/datasets/{dataset}/sequences/{number}", responses=REFUSED)
-    async def sequence(dataset: Id, number: Annotated[int, PathParameter(ge=0, lt=1 << 53)]) -> SequenceView:
-        """One recorded sequence: its world, who acted, what came of it."""
-        source = sources.datasets.get(dataset)
-        if source is None:
-            raise _unknown("dataset", dataset)
-        return await _asked(child, worlds.sequence, source.files.location, number)  # type: ignore[return-value]
+        return watcher.sources.overview()
 
     @router.get("/worlds/{family}", responses=REFUSED)
     async def world(
@@ -119,20 +66,74 @@ def add_api(app: FastAPI, watcher: Watcher, child: Child, ray: RayState) -> None
         """The paper's Table 1 by suite: score in percent / environment steps / episodes of OmniRL."""
         return PAPER
 
-    @router.get("/runs/{run}/evaluations")
-    async def evaluations(run: Id) -> list[Evaluation]:
-        """Every evaluation below a run, newest first."""
-        source = sources.training.get(run)
-        if source is None:
-            raise _unknown("run", run)
-        return source.evaluations
-
     @router.get("/events", response_class=EventStream)
     async def events() -> EventStream:
         """Server-sent events named ``change``: kind (overview, dataset, run, evaluation), id, time."""
         return EventStream(watcher.listen(), headers={"Cache-Control": "no-store", "X-Accel-Buffering": "no"})
 
     app.include_router(router)
+
+
+def _add_datasets(router: APIRouter, sources: Sources, child: Child, kept: "Kept") -> None:
+    @router.get("/datasets/{dataset}")
+    async def dataset(dataset: Id) -> DatasetDetail:
+        """One dataset: progress, shares, writers, events, recipe."""
+        source = sources.datasets.get(dataset)
+        if source is None or source.detail is None:
+            raise _unknown("dataset", dataset)
+        return kept.give(("dataset", dataset), source.detail)  # type: ignore[return-value]
+
+    @router.get("/datasets/{dataset}/sequences/{number}", responses=REFUSED)
+    async def sequence(dataset: Id, number: Annotated[int, PathParameter(ge=0, lt=1 << 53)]) -> SequenceView:
+        """One recorded sequence: its world, who acted, what came of it."""
+        source = sources.datasets.get(dataset)
+        if source is None:
+            raise _unknown("dataset", dataset)
+        return await _asked(child, worlds.sequence, source.files.location, number)  # type: ignore[return-value]
+
+
+def _add_runs(router: APIRouter, sources: Sources, kept: "Kept") -> None:
+    def known(run: str) -> RunSource:
+        source = sources.training.get(run)
+        if source is None:
+            raise _unknown("run", run)
+        return source
+
+    @router.get("/runs/{run}")
+    async def run(run: Id) -> RunDetail:
+        """One training run: state, newest metrics, loss by position, checkpoints, events."""
+        source = sources.training.get(run)
+        if source is None or source.detail is None:
+            raise _unknown("run", run)
+        return kept.give(("run", run), source.detail)  # type: ignore[return-value]
+
+    @router.get("/runs/{run}/metrics")
+    async def metrics(run: Id, points: Annotated[int, Query(ge=2, le=5000)] = POINTS) -> Metrics:
+        """A run's curves, averaged in groups of rows down to at most ``points`` points."""
+        return kept.give(("metrics", run, points), known(run).metrics(points))  # type: ignore[return-value]
+
+    @router.get("/runs/{run}/metrics.csv", response_class=Csv)
+    async def metrics_csv(
+        run: Id,
+        points: Annotated[int, Query(ge=2, le=5000)] = POINTS,
+        set: Annotated[str, Query(max_length=100, description="train, or a validation set")] = "train",
+    ) -> Response:
+        """The same curves as CSV, a column a figure."""
+        found = known(run).metrics(points)
+        columns = found.train if set == "train" else found.validation.get(set)
+        if columns is None:
+            raise HTTPException(404, f"run {run!r} has no set {set!r}: it has train, {', '.join(found.validation)}")
+        return Csv(as_csv(columns))
+
+    @router.get("/runs/{run}/positions")
+    async def positions(run: Id) -> dict[str, PositionHistory]:
+        """Policy loss by position in the context over optimiser steps, by set."""
+        return known(run).positions()
+
+    @router.get("/runs/{run}/evaluations")
+    async def evaluations(run: Id) -> list[Evaluation]:
+        """Every evaluation below a run, newest first."""
+        return known(run).evaluations
 
 
 REFUSED: dict[int | str, dict[str, Any]] = {

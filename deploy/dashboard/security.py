@@ -1,6 +1,5 @@
 """Who may read: loopback without a token, anywhere else with one; and what a page of ours may load."""
 
-import ipaddress
 import os
 import secrets
 from collections.abc import Awaitable, Callable
@@ -10,12 +9,12 @@ from urllib.parse import urlencode
 from fastapi import Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
 
+from common.binding import is_loopback
 from common.errors import UsageError
 
 TOKEN_VARIABLE = "OMNIRL_DASHBOARD_TOKEN"
 COOKIE = "omnirl_token"
 OPEN_PATHS = frozenset({"/healthz", "/readyz"})
-SHORTEST_TOKEN = 16
 HEADERS = {
     "Content-Security-Policy": (
         "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
@@ -47,34 +46,6 @@ def find_token(file: str | None) -> str | None:
     if not token:
         raise UsageError(f"--token-file {file} is empty; it must hold the token alone")
     return token
-
-
-def check_binding(host: str, token: str | None) -> None:
-    """Refuse to serve beyond loopback without a token.
-
-    Raises:
-        UsageError: The host is not loopback and there is no token, or the token is too short to be one.
-    """
-    if token is not None and len(token) < SHORTEST_TOKEN:
-        raise UsageError(
-            f"{TOKEN_VARIABLE} must have at least {SHORTEST_TOKEN} characters, has {len(token)}; "
-            "make one with: python -c 'import secrets; print(secrets.token_urlsafe())'"
-        )
-    if token is None and not is_loopback(host):
-        raise UsageError(
-            f"a host beyond 127.0.0.1 needs a token, got --host {host} without one; set the environment variable "
-            f"{TOKEN_VARIABLE}, or serve on 127.0.0.1 and forward the port"
-        )
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether a host name or address is this machine's own loopback."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
 
 
 def guard(token: str | None) -> Callable[[Request, Next], Awaitable[Response]]:

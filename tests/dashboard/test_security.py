@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from common.binding import check_binding
 from common.errors import UsageError
 from deploy.dashboard.page import STATIC
-from deploy.dashboard.security import check_binding
+from deploy.dashboard.security import TOKEN_VARIABLE
 from deploy.dashboard.sources import Sources, open_roots
 
 from . import examples
@@ -110,12 +111,12 @@ def test_a_token_is_needed_where_one_is_set(serve: Serve, folders: tuple[Path, P
 def test_binding_elsewhere_needs_a_token() -> None:
     for host in ("0.0.0.0", "::", "192.168.1.4", "dashboard.example"):
         with pytest.raises(UsageError, match="OMNIRL_DASHBOARD_TOKEN"):
-            check_binding(host, None)
-        check_binding(host, TOKEN)
+            check_binding(host, None, TOKEN_VARIABLE)
+        check_binding(host, TOKEN, TOKEN_VARIABLE)
     for host in ("127.0.0.1", "::1", "localhost"):
-        check_binding(host, None)
+        check_binding(host, None, TOKEN_VARIABLE)
     with pytest.raises(UsageError, match="at least 16 characters"):
-        check_binding("0.0.0.0", "short")
+        check_binding("0.0.0.0", "short", TOKEN_VARIABLE)
 
 
 def test_missing_folders_are_refused(tmp_path: Path) -> None:

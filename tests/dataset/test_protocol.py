@@ -14,6 +14,7 @@ from common.dataset.store import STAGING, LocalStore, attempt_name
 from common.dataset.writer import create_dataset, join_dataset
 from common.errors import DataError, UsageError
 from tests.dataset import made_up
+from tests.dataset.races import race_to_create
 
 
 def write_shard(writer, shard, seed=0):
@@ -35,23 +36,7 @@ def files(folder):
 
 def test_put_new_is_exclusive_under_a_race(tmp_path):
     stores = [LocalStore(tmp_path) for _ in range(8)]
-    won = []
-    barrier = threading.Barrier(len(stores))
-
-    def work(index):
-        for key in range(20):
-            barrier.wait()
-            if stores[index].put_new(f"folder/{key}", bytes([index]) * 1000):
-                won.append((key, index))
-
-    threads = [threading.Thread(target=work, args=(index,)) for index in range(len(stores))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(key for key, _ in won) == list(range(20))
-    for key, index in won:
-        assert stores[0].get(f"folder/{key}") == bytes([index]) * 1000
+    race_to_create(stores, keys=20)
     for store in stores:
         store.close()
     assert not (tmp_path / STAGING).exists()

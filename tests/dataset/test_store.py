@@ -1,6 +1,5 @@
 """The same promises from every place a dataset may lie in: a folder and an object store."""
 
-import threading
 import time
 
 import numpy as np
@@ -12,6 +11,7 @@ from common.dataset.store import open_store, zarr_store
 from common.dataset.writer import create_dataset
 from common.errors import DataError, UsageError
 from tests.dataset import made_up
+from tests.dataset.races import race_to_create
 
 
 @pytest.fixture(params=["local", "s3"])
@@ -47,23 +47,7 @@ def test_the_verbs(url):
 
 
 def test_one_of_many_creates_a_key(url):
-    stores = [open_store(url) for _ in range(4)]
-    won, barrier = [], threading.Barrier(len(stores))
-
-    def work(index):
-        for key in range(4):
-            barrier.wait()
-            if stores[index].put_new(f"folder/{key}", bytes([index]) * 1000):
-                won.append((key, index))
-
-    threads = [threading.Thread(target=work, args=(index,)) for index in range(len(stores))]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert sorted(key for key, _ in won) == list(range(4))
-    for key, index in won:
-        assert stores[0].get(f"folder/{key}") == bytes([index]) * 1000
+    race_to_create([open_store(url) for _ in range(4)], keys=4)
 
 
 def test_a_dataset_reads_back(url):

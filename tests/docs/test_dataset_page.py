@@ -1,10 +1,7 @@
 """docs/dataset.md does what it says: its examples run, and its worked example is what the trainer makes of it."""
 
-import os
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +12,7 @@ from common.dataset import open_dataset
 from common.dataset.catalog import columns
 from common.dataset.header import CHECKSUM, Header
 from common.dataset.schema import Tag
+from tests.docs.examples import run_example
 from trainer.tokens import Rows, batch_of
 
 ROOT = Path(__file__).parents[2]
@@ -32,13 +30,7 @@ def place(tiny_dataset, tmp_path_factory):
 @pytest.mark.parametrize(("language", "text"), EXAMPLES, ids=[f"{i}-{lang}" for i, (lang, _) in enumerate(EXAMPLES)])
 def test_an_example_runs(language, text, place):
     """In the order of the page: later ones read what earlier ones made."""
-    environment = os.environ | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-    }
-    command = ["bash", "-euc", text] if language == "bash" else [sys.executable, "-c", text]
-    done = subprocess.run(command, cwd=place, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
+    run_example(language, text, place)
 
 
 def test_the_first_example_needs_nothing_of_ours():

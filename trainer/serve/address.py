@@ -1,36 +1,20 @@
 """Who may call: this machine without a token, anyone else with one."""
 
-import ipaddress
-
+from common import binding
 from common.errors import UsageError
 
 TOKEN_VARIABLE = "OMNIRL_SERVE_TOKEN"
-SHORTEST_TOKEN = 16
 
 
 def check_binding(host: str, token: str | None) -> None:
-    """Refuse to serve beyond loopback without a token.
+    """Refuse to serve beyond loopback without a token, and a token that no header could carry.
 
     Raises:
-        UsageError: The host is not loopback and there is no token, or the token is too short to be one.
+        UsageError: The host is not loopback and there is no token, or the token is too short or not ASCII.
     """
-    if token is not None and (len(token) < SHORTEST_TOKEN or not token.isascii()):
+    if token is not None and not token.isascii():
         raise UsageError(
-            f"{TOKEN_VARIABLE} must have at least {SHORTEST_TOKEN} characters, all ASCII, has {len(token)}; "
+            f"{TOKEN_VARIABLE} must be all ASCII, and is not; "
             "make one with: python -c 'import secrets; print(secrets.token_urlsafe())'"
         )
-    if token is None and not is_loopback(host):
-        raise UsageError(
-            f"a host beyond 127.0.0.1 needs a token, got --host {host} without one; set the environment variable "
-            f"{TOKEN_VARIABLE}, or serve on 127.0.0.1 and forward the port"
-        )
-
-
-def is_loopback(host: str) -> bool:
-    """Say whether a host name or address is this machine's own loopback."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host.strip("[]")).is_loopback
-    except ValueError:
-        return False
+    binding.check_binding(host, token, TOKEN_VARIABLE)

@@ -10,9 +10,9 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse, Response
 
+from common.binding import is_loopback
 from common.errors import UsageError
 from trainer.serve import models
-from trainer.serve.address import is_loopback
 from trainer.serve.sessions import FullError, GoneError, Sessions
 
 Next = Callable[[Request], Awaitable[Response]]
