@@ -15,7 +15,7 @@ from trainer.model.gated_linear_attention import GatedLinearAttention
 from trainer.model.gated_slot_attention import GatedSlotAttention
 from trainer.model.mamba2 import Mamba2
 from trainer.model.norm import Norm
-from trainer.model.rwkv7 import RWKV7
+from trainer.model.rwkv7 import RWKV7, ShiftedFeedForward
 
 MIXERS: dict[str, Any] = {
     "transformer": Attention,
@@ -26,22 +26,21 @@ MIXERS: dict[str, Any] = {
     "mamba2": Mamba2,
 }
 """Mixers by backbone: modules built from a ``ModelConfig``, with ``initial_state``, ``rowwise`` and forward
-(x, state) -> (y, state). A state is a named tuple of tensors, batched along their first axis, and plain numbers."""
+(x, state) -> (y, state). A state is a named tuple of tensors, batched along their first axis, and plain numbers.
+RWKV-7 knows its layer, and its forward has the first layer's values as a third of each."""
 
 
 class FeedForward(nn.Module):
-    """Two matrices with a GELU between them, or a squared ReLU (as in RWKV)."""
+    """Two matrices with a GELU between them."""
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
-        self.squared = config.feed_forward == "squared"
         self.up = nn.Linear(config.width, config.inner, bias=False)
         self.down = nn.Linear(config.inner, config.width, bias=False)
 
     def forward(self, x_BTC: Tensor) -> Tensor:
         """Return the transformed positions (B, T, C)."""
-        inner = self.up(x_BTC)
-        return self.down(nn.functional.relu(inner).square() if self.squared else nn.functional.gelu(inner))
+        return self.down(nn.functional.gelu(self.up(x_BTC)))
 
 
 class GatedFeedForward(nn.Module):
@@ -58,21 +57,29 @@ class GatedFeedForward(nn.Module):
         return self.down(nn.functional.silu(self.gate(x_BTC)) * self.up(x_BTC))
 
 
-FEED_FORWARDS: dict[str, Any] = {"gelu": FeedForward, "squared": FeedForward, "gated": GatedFeedForward}
-"""By ``ModelSize.feed_forward``; none of them for ``none``."""
+FEED_FORWARDS: dict[str, Any] = {"gelu": FeedForward, "gated": GatedFeedForward}
+"""By ``ModelSize.feed_forward``, those without a state."""
 
 
 class Block(nn.Module):
-    """Pre-normalised residual block."""
+    """Pre-normalised residual block.
 
-    def __init__(self, config: ModelConfig) -> None:
+    Args:
+        config: Shapes.
+        layer: Its place among the blocks.
+    """
+
+    def __init__(self, config: ModelConfig, layer: int = 0) -> None:
         super().__init__()
         self.mixer_norm = Norm(config.width)
-        self.mixer = MIXERS[config.backbone](config)
-        self.feeds_forward = config.feed_forward != "none"
-        if self.feeds_forward:
+        self.shares_values = config.backbone == "rwkv7"
+        self.mixer = RWKV7(config, layer) if self.shares_values else MIXERS[config.backbone](config)
+        self.kind = config.feed_forward
+        if self.kind != "none":
             self.feed_forward_norm = Norm(config.width)
-            self.feed_forward = FEED_FORWARDS[config.feed_forward](config)
+            self.feed_forward: nn.Module = (
+                ShiftedFeedForward(config, layer) if self.kind == "shifted" else FEED_FORWARDS[self.kind](config)
+            )
 
     def initial_state(self, batch: int, device: torch.device | None = None) -> Any:
         """Return the state of a sequence not begun yet."""
@@ -82,10 +89,24 @@ class Block(nn.Module):
         """Return the state with one position per sequence."""
         return self.mixer.rowwise(state)
 
-    def forward(self, x_BTC: Tensor, state: Any) -> tuple[Tensor, Any]:
-        """Return the block's output (B, T, C) and the state after the last position."""
-        mixed, state = self.mixer(self.mixer_norm(x_BTC), state)
+    def forward(self, x_BTC: Tensor, state: Any, first: Tensor | None = None) -> tuple[Tensor, Any, Tensor | None]:
+        """Return the block's output (B, T, C), the state after the last position, and what goes to the next block.
+
+        Args:
+            x_BTC: Positions.
+            state: Before the first of them.
+            first: What the first block returned last: its values at the same positions, None but for RWKV-7.
+        """
+        if self.shares_values:
+            mixed, state, first = self.mixer(self.mixer_norm(x_BTC), state, first)
+        else:
+            mixed, state = self.mixer(self.mixer_norm(x_BTC), state)
         x_BTC = x_BTC + mixed
-        if not self.feeds_forward:
-            return x_BTC, state
-        return x_BTC + self.feed_forward(self.feed_forward_norm(x_BTC)), state
+        if self.kind == "none":
+            return x_BTC, state, first
+        inner = self.feed_forward_norm(x_BTC)
+        if self.kind == "shifted":
+            fed, state = self.feed_forward(inner, state)
+        else:
+            fed = self.feed_forward(inner)
+        return x_BTC + fed, state, first

@@ -34,8 +34,9 @@ class ModelSize(Settings):
     """Channels of a head's queries, keys and values; by default width / heads."""
     inner: int = Field(default=0, ge=1)
     """Channels inside a block's feed-forward part; by default twice the width."""
-    feed_forward: Literal["gelu", "gated", "squared", "none"] = "gelu"
-    """The part after the mixer: two matrices with GELU or squared ReLU between, three with a gate (SwiGLU), or none."""
+    feed_forward: Literal["gelu", "gated", "shifted", "none"] = "gelu"
+    """The part after the mixer: two matrices with GELU between, three with a gate (SwiGLU), RWKV's two with a squared
+    ReLU and a look at the position before (by default where the backbone is rwkv7, and only there), or none."""
     slots: int = Field(default=0, ge=1)
     """Slots of gated slot attention, by default as many as a head has channels; channels of Mamba-2's keys, by default
     twice as many."""
@@ -55,6 +56,11 @@ class ModelSize(Settings):
             raise ValueError(
                 f"the head size must be even (width / heads unless set), got {self.head_size} "
                 f"at width {self.width} and {self.heads} heads"
+            )
+        if self.feed_forward == "shifted" and self.backbone != "rwkv7":
+            raise ValueError(
+                f"feed_forward shifted keeps its last input in rwkv7's state, got backbone {self.backbone}; "
+                "take gelu, gated or none"
             )
         return self
 

@@ -48,7 +48,7 @@ class Model(nn.Module):
         """Activation checkpointing: a backward pass computes each block's inside again instead of keeping it."""
         with torch.device("meta"):
             self.embedding = EMBEDDINGS[config.layout](config)
-            self.blocks = nn.ModuleList(Block(config) for _ in range(config.layers))
+            self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.layers))
             self.norm = Norm(config.width)
             self.policy_head = nn.Linear(config.width, config.actions)
             self.taken = nn.Embedding(config.actions + 1, config.width)
@@ -84,12 +84,12 @@ class Model(nn.Module):
         if state is None:
             state = self.initial_state(tokens.observation.shape[0], tokens.observation.device)
         x_BTC = self.embedding(tokens)
-        after = []
+        after, first = [], None
         for block, before in zip(self.blocks, state, strict=True):
             if self.recompute and torch.is_grad_enabled():
-                x_BTC, block_state = checkpoint(block, x_BTC, before, use_reentrant=False)
+                x_BTC, block_state, first = checkpoint(block, x_BTC, before, first, use_reentrant=False)
             else:
-                x_BTC, block_state = block(x_BTC, before)
+                x_BTC, block_state, first = block(x_BTC, before, first)
             after.append(block_state)
         # of a step's positions the last one has seen all of it
         ends = self.config.positions

@@ -31,6 +31,8 @@ def adamw_learning_rate(width: int) -> float:
 def derived(values: dict[str, Any]) -> dict[str, Any]:
     """Return a model's settings with what they leave out filled in; ill-typed ones are left to the checks."""
     filled = dict(values)
+    if filled.get("backbone") == "rwkv7":
+        filled.setdefault("feed_forward", "shifted")
     if not all(isinstance(filled.get(name, 1), int) for name in NAMES):
         return filled
     layers = filled.get("layers", LAYERS)

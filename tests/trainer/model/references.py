@@ -93,12 +93,17 @@ def mamba2(layer, x: Tensor) -> Tensor:
     return layer.out(rms_norm(gated, gated.shape[1:], layer.out_norm.gain, eps=1e-6))
 
 
-def rwkv7(layer, x: Tensor) -> Tensor:
-    """S <- diag(w) S - (a n) (n^T S) + k v^T; o = S^T r, heads normalised, plus what a step gives itself."""
+def rwkv7(layer, x: Tensor, first: Tensor | None = None) -> Tensor:
+    """S <- diag(w) S - (a n) (n^T S) + k v^T; o = S^T r, heads normalised, plus what a step gives itself.
+
+    Layers after the first move their values towards its ones, ``first``.
+    """
     size, heads = layer.head_size, layer.heads
     before = torch.cat([torch.zeros_like(x[:1]), x[:-1]])
     to_r, to_w, to_k, to_v, to_a, to_g = (x + share * (before - x) for share in layer.shift)
     r, v = layer.receptance(to_r), layer.value(to_v)
+    if first is not None:
+        v = v + (first - v) * torch.sigmoid(layer.residual(to_v))
     w = torch.exp(-(2.718281828459045**-0.5) * torch.sigmoid(layer.decay(to_w)))
     a, key = torch.sigmoid(layer.rate(to_a)), layer.key(to_k)
     n = normalize((key * layer.removal_gain).view(-1, heads, size), dim=-1)
@@ -114,6 +119,26 @@ def rwkv7(layer, x: Tensor) -> Tensor:
     normal = torch.nn.functional.group_norm(out.flatten(1), heads, layer.group_gain, layer.group_bias, eps=64e-5)
     own = (r * k * layer.bonus[..., 0]).sum(-1, keepdim=True) * v
     return layer.out((normal + own.flatten(1)) * layer.gate(to_g))
+
+
+def rwkv7_blocks(blocks, x: Tensor) -> Tensor:
+    """All blocks of RWKV-7: the first one's values go to the others, and each part looks one position back."""
+    first = None
+    for block in blocks:
+        mixed = rms_norm(x, x.shape[1:], block.mixer_norm.gain, eps=1e-6)
+        x = x + rwkv7(block.mixer, mixed, first)
+        if first is None:
+            before = torch.cat([torch.zeros_like(mixed[:1]), mixed[:-1]])
+            first = block.mixer.value(mixed + block.mixer.shift[3] * (before - mixed))
+        fed = rms_norm(x, x.shape[1:], block.feed_forward_norm.gain, eps=1e-6)
+        before = torch.zeros_like(fed[0])
+        rows = []
+        for now in fed:
+            seen = now + block.feed_forward.shift[0, 0] * (before - now)
+            rows.append(block.feed_forward.down(torch.relu(block.feed_forward.up(seen)) ** 2))
+            before = now
+        x = x + torch.stack(rows)
+    return x
 
 
 REFERENCES = {

@@ -10,12 +10,14 @@ from hypothesis import strategies as st
 from trainer.model import Tokens, clone_state, replace_rows, select_rows
 
 from .parts import BACKBONES, CUTS, LENGTH, cut, difference, gradients, random_tokens, run, small, tensors
-from .references import REFERENCES
+from .references import REFERENCES, rwkv7_blocks
 
 FLOAT32 = 1e-4
 """Largest difference relative to the largest value."""
 BFLOAT16 = 2e-2
 """The same between cuts where parameters and activations are bfloat16 (.004 a rounding); states stay float32."""
+BFLOAT16_GRADIENT = 3e-2
+"""Of the whole gradient, between bfloat16 in pieces and float32 at once."""
 BFLOAT16_TO_EXACT = 8e-2
 """The same between bfloat16 and float32."""
 
@@ -25,12 +27,41 @@ every_cut = pytest.mark.parametrize("lengths", CUTS.values(), ids=CUTS.keys())
 
 @every_backbone
 def test_a_mixer_equals_its_definition(backbone: str) -> None:
-    layer = small(backbone).blocks[1].mixer
+    layer = small(backbone).blocks[0].mixer
     x = torch.randn(2, LENGTH, 16, generator=torch.Generator().manual_seed(1))
-    y, _ = layer(x, layer.initial_state(2))
-    exact = small(backbone).double().blocks[1].mixer
+    y = layer(x, layer.initial_state(2))[0]
+    exact = small(backbone).double().blocks[0].mixer
     for row in range(2):
         assert difference(y[row].double(), REFERENCES[backbone](exact, x[row].double())) < 1e-5
+
+
+def stirred(seed: int = 7):
+    """Return an RWKV-7 whose parameters are all at random, those that begin at zero or alike too."""
+    model, generator = small("rwkv7", layers=3), torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.add_(0.3 * torch.randn(parameter.shape, generator=generator))
+    return model
+
+
+def test_rwkv7_s_blocks_equal_their_definition_values_passed_on_and_feed_forward_shifted() -> None:
+    model = stirred()
+    x = torch.randn(2, LENGTH, 16, generator=torch.Generator().manual_seed(1))
+    y, first = x, None
+    for block in model.blocks:
+        y, _, first = block(y, block.initial_state(2), first)
+    for row in range(2):
+        assert difference(y[row].double(), rwkv7_blocks(stirred().double().blocks, x[row].double())) < 1e-5
+
+
+@every_cut
+def test_rwkv7_with_every_parameter_at_random_in_segments(lengths: list[int]) -> None:
+    model, tokens = stirred(), random_tokens(2, LENGTH)
+    whole, pieces = gradients(model, [tokens]), gradients(model, cut(tokens, lengths))
+    assert whole.keys() == pieces.keys()
+    assert {"blocks.1.mixer.residual.second.weight", "blocks.0.feed_forward.shift"} <= whole.keys()
+    for name, gradient in whole.items():
+        assert difference(pieces[name], gradient) < FLOAT32, name
 
 
 @every_backbone
@@ -74,6 +105,36 @@ def test_gradients_through_the_state_equal_the_whole_ones(backbone: str, lengths
     assert whole.keys() == pieces.keys() and len(whole) > 10
     for name, gradient in whole.items():
         assert difference(pieces[name], gradient) < FLOAT32, name
+
+
+@every_backbone
+@pytest.mark.parametrize("length", [1, 2, 31, 32, 33, 65, 97])
+def test_gradients_of_a_mixer_equal_its_definition_s_at_any_length(backbone: str, length: int) -> None:
+    layer, exact = small(backbone).blocks[0].mixer, small(backbone).double().blocks[0].mixer
+    x = torch.randn(1, length, 16, generator=torch.Generator().manual_seed(1))
+    weight = torch.randn(length, 16, generator=torch.Generator().manual_seed(2))
+    found = slopes(layer, lambda one: layer(one[None], layer.initial_state(1))[0][0], x[0], weight)
+    expected = slopes(exact, lambda one: REFERENCES[backbone](exact, one), x[0].double(), weight.double())
+    for name, gradient in expected.items():
+        assert difference(found[name], gradient) < FLOAT32, name
+
+
+def slopes(layer, run_layer, x: torch.Tensor, weight: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Return gradients of a weighted sum of a mixer's outputs: of its parameters and its input."""
+    x = x.clone().requires_grad_()
+    names, parameters = zip(*layer.named_parameters(), strict=True)
+    found = torch.autograd.grad((run_layer(x) * weight).sum(), [*parameters, x], allow_unused=True)
+    return {name: g for name, g in zip((*names, "x"), found, strict=True) if g is not None}
+
+
+@every_backbone
+@pytest.mark.parametrize("lengths", [[1], [33, 64], [1] * 97], ids=["1", "across a chunk", "steps"])
+def test_bfloat16_gradients_stay_within_their_bound(backbone: str, lengths: list[int]) -> None:
+    tokens = random_tokens(2, sum(lengths))
+    exact, rounded = gradients(small(backbone), [tokens]), gradients(small(backbone).bfloat16(), cut(tokens, lengths))
+    assert exact.keys() == rounded.keys()
+    off = sum(float((rounded[name].double() - g.double()).square().sum()) for name, g in exact.items())
+    assert (off / sum(float(g.double().square().sum()) for g in exact.values())) ** 0.5 < BFLOAT16_GRADIENT
 
 
 @every_backbone
