@@ -32,7 +32,7 @@ class ValidationConfig(Settings):
     batch: int = Field(default=16, ge=1)
     """Sequences a rank reads at once."""
     recipe: str | None = None
-    """Data recipe of the unseen sets; None: that of the data. Imported data have none of their own."""
+    """Data recipe of the unseen sets, at the data's length; None: that of the data. Imported data have none."""
     patience: int | None = Field(default=None, ge=1)
     """Stop early after so many validations without a lower policy loss on the unseen set without oracles."""
     smallest_gain: float = Field(default=0.0, ge=0)

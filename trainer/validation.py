@@ -17,7 +17,7 @@ from common.seeding import Purpose
 from common.synthesis.generate import generate
 from common.synthesis.recipe import load as load_recipe
 from trainer.config import TrainConfig
-from trainer.data.augment import plain_discount
+from trainer.data.augment import plain, plain_discount
 from trainer.data.mixture import Mixture
 from trainer.data.order import Shares
 from trainer.data.stream import Stream
@@ -136,6 +136,7 @@ class Validation:
     def _pass(self, objective: Objective, rows: Rows) -> Tensor:
         """Return sums over sequences by position (9, T), read in segments."""
         discount = plain_discount(len(rows.action), self._config.augment.discounts)
+        rows = plain(rows, self._config.augment)
         batch = batch_of(rows, discount, self._mixture.vocabulary, self._mixture.actions, "oracle")
         length = self._mixture.length
         piece, state, parts = self._config.segment or length, None, []
@@ -159,9 +160,11 @@ def recipes_of(config: TrainConfig, mixture: Mixture) -> dict[str, list[Any]]:
         UsageError: A data recipe has no behaviour without an oracle, there is no recipe, or it makes other sequences.
     """
     named = config.validation.recipe
-    recipes = [load_recipe(named) if named else source.recipe for source in mixture.sources]
+    recipes = [
+        load_recipe(named, [f"length={mixture.length}"]) if named else source.recipe for source in mixture.sources
+    ]
     for recipe in recipes:
-        for what in ("length", "actions", "observation_tokens"):
+        for what in ("actions", "observation_tokens"):
             if getattr(recipe, what) != getattr(mixture, what):
                 raise UsageError(
                     f"validation.recipe must make sequences like the data's, got {what} {getattr(recipe, what)} and "

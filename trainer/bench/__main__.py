@@ -5,10 +5,8 @@ the clock and by CPU time: the second is what a machine does that others use as 
 """
 
 import argparse
-import json
 import os
 import platform
-import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from itertools import product
@@ -17,10 +15,11 @@ from typing import Any, get_args
 import torch
 
 from common import cli
-from common.errors import DataError, UsageError
+from common.errors import UsageError
 from trainer import config as configs
 from trainer.bench import table
-from trainer.bench.learning import CONTEXT, equal_inner, learned, parameters_of
+from trainer.bench.cells import measured
+from trainer.bench.equal import equal_inner, parameters_of
 from trainer.data.rate import loader_rate
 from trainer.model.config import Backbone, Layout
 
@@ -29,7 +28,8 @@ EXAMPLES = (
     "python -m trainer.bench --backbones all --contexts 512,4096",
     "python -m trainer.bench --layouts all",
     "python -m trainer.bench --contexts 8192,32768,131072,524288 --segment 2048 --seconds 1",
-    "python -m trainer.bench --backbones all --equal --minutes 4",
+    "python -m trainer.bench --backbones all --equal",
+    "python -m trainer.bench --set compile=true",
     "python -m trainer.bench --recipe small --sizes",
     "python -m trainer.bench --data data/tiny",
 )
@@ -59,7 +59,7 @@ def bench(arguments: argparse.Namespace) -> int:
     }
     command = " ".join(["python -m trainer.bench", *arguments.typed])
     if not arguments.json:
-        print(table.heading(machine, command, arguments.minutes is not None), flush=True)
+        print(table.heading(machine, command), flush=True)
     results = []
     for row in _measured(cells, arguments):
         results.append(row)
@@ -94,26 +94,11 @@ def _settings(arguments: argparse.Namespace, base: configs.TrainConfig, backbone
 
 
 def _measured(cells: Sequence[tuple[list[str], int]], arguments: argparse.Namespace) -> Iterator[Any]:
-    """Yield what each cell measured, in a process of its own."""
+    """Yield what each cell measured."""
     for settings, context in cells:
         config = configs.load(arguments.recipe, settings)
-        asked = {
-            "config": config.model_dump(mode="json"),
-            "context": context,
-            "segment": arguments.segment or config.segment or context,
-            "seconds": arguments.seconds,
-            "threads": arguments.threads,
-        }
-        done = subprocess.run(
-            [sys.executable, "-m", "trainer.bench.cell"], input=json.dumps(asked), capture_output=True, text=True
-        )
-        if done.returncode != 0:
-            raise DataError(f"the cell {config.model.backbone}, context {context} failed:\n{done.stderr[-2000:]}")
-        row = json.loads(done.stdout)
-        if arguments.minutes is not None:
-            steps = max(1, round(60 * arguments.minutes * row["steps_per_cpu_second"] / (config.batch * CONTEXT)))
-            row["learned"] = learned(arguments.recipe, settings, steps)
-        yield row
+        segment = arguments.segment or config.segment or context
+        yield measured(config, context, segment, arguments.seconds, arguments.threads)
 
 
 def _positive(text: str, option: str) -> int:
@@ -140,9 +125,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--backbones", help="of the blocks, several separated by commas, or all (the recipe's)")
     parser.add_argument("--layouts", help="of a step, several separated by commas, or all (the recipe's)")
     parser.add_argument("--equal", action="store_true", help="at the recipe's parameters, by the feed-forward part")
-    parser.add_argument(
-        "--minutes", type=float, help="train each so long (of CPU time), print its loss on unseen worlds"
-    )
     parser.add_argument("--data", help="dataset's URL or recipe:NAME: how fast the loader alone feeds it, too")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--seconds", type=float, default=3.0, help="at least so long for each cell")

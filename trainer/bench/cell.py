@@ -66,7 +66,9 @@ def measure(config: TrainConfig, context: int, segment: int, seconds: float, thr
     """
     torch.set_num_threads(threads)
     size = ModelConfig(vocabulary=VOCABULARY, actions=ACTIONS, **config.model.model_dump())
-    objective = Objective(Model(size))
+    objective = Objective(Model(size), config.precision)
+    if config.compile:
+        objective.model.compile_blocks()
     optimiser = Optimiser(objective, config.optimiser, 10**6)
     sequences = max(1, min(ROWS // min(context, segment), ROWS // context if context <= segment else 1))
     rows = random_rows(sequences, context)

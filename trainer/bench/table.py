@@ -6,41 +6,22 @@ from trainer.config import TrainConfig
 from trainer.model import Model, ModelConfig
 from trainer.model.size import reasons
 
-TRAINED = (
-    "after the minutes: rows trained on; in unseen worlds, no oracle acting: loss of the policy and of the next "
-    "observation, nats;\nright: share of greedy actions that are optimal, in contexts of random actions"
-)
 
-
-def heading(machine: dict[str, Any], command: str, learning: bool = False) -> str:
-    """Return machine, command and the columns' names; ``learning``: each was trained as well."""
+def heading(machine: dict[str, Any], command: str) -> str:
+    """Return machine, command and the columns' names."""
     columns = ("backbone", "layout", "parameters", "context", "steps/s", "per CPU s", "ratio", "of peak", "MFLOP")
-    trained = f"{'M rows':>8s} {'policy':>8s} {'next':>8s} {'right':>6s}" if learning else ""
     return "\n".join(
         (
             f"{machine['cores']} cores, torch {machine['torch']}, {machine['threads']} threads: {command}",
             "MFLOP: millions of operations a trained step, by formula; of peak: of this machine's matrix products; "
             "ratio: to the first row",
-            *([TRAINED] if learning else []),
-            _join(*columns, "MiB", "ratio") + trained,
+            _join(*columns, "MiB", "ratio"),
         )
     )
 
 
 def line(row: dict[str, Any], first: dict[str, Any]) -> str:
     """Return one row; ratios are to the first."""
-    return _measures(row, first) + (_learned(row) if "learned" in row else "")
-
-
-def _learned(row: dict[str, Any]) -> str:
-    """Return what ``TRAINED`` says."""
-    found = row["learned"]
-    millions = found["rows"] / 1e6
-    losses = f"{found['loss_policy']:8.4f} {found['loss_observation']:8.4f}"
-    return f"{millions:8.2f} {losses} {found['accuracy_random_context']:6.3f}"
-
-
-def _measures(row: dict[str, Any], first: dict[str, Any]) -> str:
     return _join(
         row["backbone"],
         row["layout"],

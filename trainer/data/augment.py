@@ -68,6 +68,13 @@ def augment(
     return rows._replace(tag=tag, reward=reward), discount
 
 
+def plain(rows: Rows, config: AugmentConfig) -> Rows:
+    """Return sequences as they are read where nothing varies: tags are hidden only where training always hides them."""
+    if config.mask_sequence_share < 1.0:
+        return rows
+    return rows._replace(tag=np.where(rows.tag < Tag.TERMINATED, Tag.UNKNOWN, rows.tag).astype(rows.tag.dtype))
+
+
 def plain_discount(count: int, discounts: tuple[float, ...]) -> np.ndarray:
     """Return the index of the first of ``discounts`` for ``count`` sequences that are not augmented."""
     return np.full(count, DISCOUNTS.index(discounts[0]), dtype=np.int64)

@@ -116,15 +116,17 @@ def entropies(tally: Tally, bins: Bins) -> list[dict[str, Any]]:
     return summaries(total / lengths, bins)
 
 
-def episode_scores(tally: Tally, episodes: Episodes) -> list[dict[str, Any]]:
+def episode_scores(tally: Tally, episodes: Episodes, asked: Bins | None = None) -> list[dict[str, Any]]:
     """Score finished episodes by their number, on all worlds; each entry says how many worlds got that far.
+
+    Bins are ``asked`` ones, or ``EPISODE_EDGES``, up to the last episode that any world finished.
 
     A world counts once in a bin, by its mean over the bin's episodes. A world whose oracle earns no more per episode
     than random play has no such score (it is left out here and named among the left out).
     """
     number, score = _numbered(tally, episodes)
     most = int(number.max(initial=-1)) + 1
-    bins = [(a, b) for a, b in itertools.pairwise(EPISODE_EDGES) if a < most]
+    bins = [(a, b) for a, b in asked or itertools.pairwise(EPISODE_EDGES) if a < most]
     values = [_mean_by_world(tally, episodes, score, (number >= a) & (number < b)) for a, b in bins]
     shape = (len(tally.references), len(bins))
     return summaries(np.array(values).T.reshape(shape), [(a, min(b, most)) for a, b in bins])

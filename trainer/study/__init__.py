@@ -1,0 +1,1 @@
+"""Studies: one question each, answered by training a few arms that differ only in what the question names."""
