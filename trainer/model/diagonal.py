@@ -24,8 +24,7 @@ FLOOR = -80.0 / CHUNK
 """Log of the least share of a channel that stays in a step: .08."""
 
 
-@with_kernel("gated linear attention")
-def diagonal_rule(
+def diagonal_form(
     q_BHTK: Tensor, k_BHTK: Tensor, v_BHTV: Tensor, log_decay_BHTK: Tensor, state_BHKV: Tensor, chunk: int = CHUNK
 ) -> tuple[Tensor, Tensor]:
     """Return the outputs (B, H, T, V) and the state after the last position, both float32; without a and b.
@@ -41,6 +40,10 @@ def diagonal_rule(
     with torch.autocast(q_BHTK.device.type, enabled=False):
         q, k, v, g = q_BHTK.float(), k_BHTK.float(), v_BHTV.float(), log_decay_BHTK.float()
         return _rule(q, k, v, g, None, state_BHKV, chunk)
+
+
+diagonal_rule = with_kernel("gated linear attention")(diagonal_form)
+"""The same by a kernel where there is one."""
 
 
 @with_kernel("diagonal plus low rank")

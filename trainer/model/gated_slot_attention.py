@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from trainer.model.config import ModelConfig
-from trainer.model.diagonal import CHUNK, FLOOR, diagonal_operations, diagonal_rule
+from trainer.model.diagonal import CHUNK, FLOOR, diagonal_form, diagonal_operations
 from trainer.model.gated_linear_attention import heads_of
+from trainer.model.kernels import with_kernel
 from trainer.model.norm import Norm
 from trainer.model.recurrence import carry, from_chunks, in_chunks
 
@@ -33,7 +34,7 @@ class SlotState(NamedTuple):
 class GatedSlotAttention(nn.Module):
     """(x (B, T, C), state) in, (y (B, T, C), state) out."""
 
-    recurrence = "gated linear attention"
+    recurrence = "gated slot attention"
 
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
@@ -64,10 +65,36 @@ class GatedSlotAttention(nn.Module):
         (forget,) = heads_of(self.forget(x_BTC), 1, self.heads)
         log_forget = (nn.functional.logsigmoid(forget.float()) / SHARPNESS).clamp(min=FLOOR)
         fill = -torch.expm1(log_forget)
-        scores, keys = slot_scores(q * self.head_size**-0.5, k, fill, log_forget, state.keys_BHDM)
-        y, values = diagonal_rule(scores.softmax(-1), fill, v, log_forget, state.values_BHMD)
+        q = q * self.head_size**-0.5
+        y, keys, values = slot_attention(q, k, v, fill, log_forget, state.keys_BHDM, state.values_BHMD)
         y = self.out_norm(nn.functional.silu(y).transpose(1, 2).flatten(2))
         return self.out(y.to(x_BTC.dtype)), SlotState(keys, values)
+
+
+@with_kernel("gated slot attention")
+def slot_attention(
+    q_BHTD: Tensor,
+    k_BHTD: Tensor,
+    v_BHTD: Tensor,
+    fill_BHTM: Tensor,
+    log_forget_BHTM: Tensor,
+    keys_BHDM: Tensor,
+    values_BHMD: Tensor,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return the outputs (B, H, T, D) and the slots' keys and values after the last position, all float32.
+
+    Args:
+        q_BHTD: Queries, scaled.
+        k_BHTD: Keys.
+        v_BHTD: Values.
+        fill_BHTM: How much of a key and a value goes into each slot.
+        log_forget_BHTM: Between ``FLOOR`` and 0.
+        keys_BHDM: float32, before the first position.
+        values_BHMD: Likewise.
+    """
+    scores, keys = slot_scores(q_BHTD, k_BHTD, fill_BHTM, log_forget_BHTM, keys_BHDM)
+    y, values = diagonal_form(scores.softmax(-1), fill_BHTM, v_BHTD, log_forget_BHTM, values_BHMD)
+    return y, keys, values
 
 
 def slot_scores(

@@ -1,15 +1,18 @@
 """Which program runs a recurrence: flash-linear-attention's CUDA kernel where it is and agrees, else our PyTorch form.
 
 On a CPU it is always the PyTorch form. On CUDA the first pass over a sequence asks ``choose``: the kernel is loaded
-and run beside the PyTorch form on small random tensors, outputs, states and gradients; what is chosen, and why, is
-logged once. Single positions (play) always take the PyTorch form. Kernels see lengths they are tested for: multiples of
-64, padded with positions that change nothing; and no tensor of 2^31 numbers, above which their indices overflow.
+and run beside the PyTorch form on small random tensors, outputs, states and gradients, in the precision it will be used
+in; what is chosen, and why, is logged once. Single positions (play) always take the PyTorch form. Kernels see lengths
+they are tested for: multiples of 64, padded with positions that change nothing; and no tensor of 2^31 numbers, above
+which their indices overflow, the states they keep between chunks included. States go in and come out float32.
 
 Shapes: B batch, T positions, H heads, K channels of keys, V of values; kernels want (B, T, H, K), we have (B, H, T, K).
 """
 
 import importlib
 import logging
+import math
+import warnings
 from collections.abc import Callable
 from functools import lru_cache, wraps
 from typing import Any, NamedTuple
@@ -24,10 +27,15 @@ MULTIPLE = 64
 """Lengths are padded to multiples of this."""
 LARGEST = 2**31
 """Numbers in a tensor, at least one too many."""
-TOLERANCE = 0.02
-"""Of the parity check, relative to the largest value: kernels multiply in TF32."""
+TOLERANCE = {torch.float32: 0.02, torch.bfloat16: 0.06, torch.float16: 0.03}
+"""Of the parity check, relative to the largest value: kernels multiply in TF32, or see inputs rounded."""
+DEVICES = ("cuda",)
+"""Where kernels are looked for."""
 
-Rule = Callable[..., tuple[Tensor, Tensor]]
+LEAST_RWKV7 = math.exp(-0.5)
+"""RWKV-7's decays: no step forgets more than e to minus this."""
+
+Rule = Callable[..., tuple[Tensor, ...]]
 
 
 class Kernel(NamedTuple):
@@ -41,6 +49,12 @@ class Kernel(NamedTuple):
     """Channels of each in the parity check, 0 for one number a head."""
     shared: tuple[str, ...] = ()
     """Inputs that all heads share; ours then have one head."""
+    states: int = 1
+    """Matrices that it carries; several go in and come out as a tuple."""
+    options: tuple[dict[str, Any], ...] = ({},)
+    """Further arguments, the fastest first: what the kernel refuses, or is off with, gives way to the next."""
+    chunk: int = 64
+    """Positions between states that it keeps for the backward pass."""
 
 
 KERNELS = {
@@ -48,8 +62,15 @@ KERNELS = {
         "fla.ops.gated_delta_rule", "chunk_gated_delta_rule", ("q", "k", "v", "g", "beta"), (64, 64, 64, 0, 0)
     ),
     "gated linear attention": Kernel("fla.ops.gla", "chunk_gla", ("q", "k", "v", "g"), (64, 64, 64, 64)),
+    "gated slot attention": Kernel("fla.ops.gsa", "chunk_gsa", ("q", "k", "v", "s", "g"), (64,) * 5, states=2),
     "diagonal plus low rank": Kernel(
-        "fla.ops.generalized_delta_rule", "chunk_dplr_delta_rule", ("q", "k", "v", "gk", "a", "b"), (64,) * 6
+        "fla.ops.generalized_delta_rule",
+        "chunk_dplr_delta_rule",
+        ("q", "k", "v", "gk", "a", "b"),
+        (64,) * 6,
+        # RWKV-7's decays are bounded, which allows tensor cores and chunks of 64
+        options=({"safe_gate": True, "lower_bound": -LEAST_RWKV7, "chunk_size": 64}, {}),
+        chunk=16,
     ),
     "scalar gate": Kernel("fla.ops.simple_gla", "chunk_simple_gla", ("q", "k", "v", "g"), (64, 64, 64, 0), ("q", "k")),
 }
@@ -69,11 +90,11 @@ def with_kernel(name: str) -> Callable[[Rule], Rule]:
 
     def decorate(form: Rule) -> Rule:
         @wraps(form)
-        def run(*arguments: Tensor, **options: Any) -> tuple[Tensor, Tensor]:
+        def run(*arguments: Tensor, **options: Any) -> tuple[Tensor, ...]:
             first = arguments[0]
-            if first.device.type != "cuda" or first.shape[2] == 1:
+            if first.device.type not in DEVICES or first.shape[2] == 1:
                 return form(*arguments, **options)
-            kernel = choose(name, form).kernel
+            kernel = choose(name, form, first.device.type, _compute_dtype(first)).kernel
             return kernel(*arguments) if kernel is not None else form(*arguments, **options)
 
         FORMS[name] = form
@@ -87,21 +108,27 @@ FORMS: dict[str, Rule] = {}
 
 
 @lru_cache
-def choose(name: str, form: Rule, device: str = "cuda") -> Choice:
-    """Return what runs a recurrence on ``device``, after a parity check; the choice is logged."""
-    try:
-        kernel = load(KERNELS[name])
-        off = parity(kernel, form, KERNELS[name], device)
-        agrees = off <= TOLERANCE
-        reason = f"it is within {off:.1e} of the PyTorch form" if agrees else f"the kernel is off by {off:.1e}"
-    except Exception as error:  # whatever it is, the PyTorch form does without, and the log says so
-        agrees, kernel, reason = False, None, f"the kernel does not run: {type(error).__name__}: {error}"
-    choice = Choice(kernel if agrees else None, reason)
-    LOG.warning("%s: %s, for %s", name, "flash-linear-attention" if agrees else "PyTorch", reason)
+def choose(name: str, form: Rule, device: str = "cuda", dtype: torch.dtype = torch.float32) -> Choice:
+    """Return what runs a recurrence on ``device`` in ``dtype``, after a parity check; the choice is logged."""
+    reasons, chosen = [], None
+    for options in KERNELS[name].options:
+        try:
+            kernel = load(KERNELS[name], options)
+            off = parity(kernel, form, KERNELS[name], device, dtype)
+        except Exception as error:  # whatever it is, the PyTorch form does without, and the log says so
+            reasons.append(f"the kernel does not run: {type(error).__name__}: {error}")
+            continue
+        if off <= TOLERANCE[dtype]:
+            chosen, reasons = kernel, [f"it is within {off:.1e} of the PyTorch form", *_told(options)]
+            break
+        reasons.append(f"the kernel is off by {off:.1e}")
+    choice = Choice(chosen, "; ".join(reasons))
+    program = "flash-linear-attention" if chosen else "PyTorch"
+    LOG.warning("%s: %s in %s, for %s", name, program, str(dtype).removeprefix("torch."), choice.reason)
     return choice
 
 
-def load(kernel: Kernel) -> Rule:
+def load(kernel: Kernel, options: dict[str, Any]) -> Rule:
     """Return flash-linear-attention's function behind our signature.
 
     Raises:
@@ -109,33 +136,41 @@ def load(kernel: Kernel) -> Rule:
     """
     function = getattr(importlib.import_module(kernel.module), kernel.function)
 
-    def run(*arguments: Tensor) -> tuple[Tensor, Tensor]:
-        *inputs, state = arguments
-        length, heads, dtype = inputs[0].shape[2], state.shape[1], _compute_dtype(inputs[0])
+    def run(*arguments: Tensor) -> tuple[Tensor, ...]:
+        inputs, states = arguments[: len(kernel.inputs)], [x.float() for x in arguments[len(kernel.inputs) :]]
+        length, heads, dtype = inputs[0].shape[2], states[0].shape[1], _compute_dtype(inputs[0])
+        _check_states(states, length, kernel.chunk)
         named = {
             name: _prepared(x.expand(-1, heads, *x.shape[2:]), torch.float32 if name in DECAYS else dtype)
             for name, x in zip(kernel.inputs, inputs, strict=True)
         }
-        out, after = function(**named, scale=1.0, initial_state=state.float(), output_final_state=True)
-        return out[:, :length].transpose(1, 2).float(), after.float()
+        before = states[0] if kernel.states == 1 else tuple(states)
+        with warnings.catch_warnings():
+            # of float32, which the parity check has judged
+            warnings.simplefilter("ignore", RuntimeWarning)
+            out, after = function(**named, scale=1.0, initial_state=before, output_final_state=True, **options)
+        afters = (after,) if kernel.states == 1 else after
+        return out[:, :length].transpose(1, 2).float(), *(x.float() for x in afters)
 
     return run
 
 
-def parity(kernel: Rule, form: Rule, sizes: Kernel, device: str) -> float:
-    """Return how far a kernel is from the PyTorch form on a ragged length: outputs, state and gradients, relative."""
+def parity(kernel: Rule, form: Rule, sizes: Kernel, device: str, dtype: torch.dtype = torch.float32) -> float:
+    """Return how far a kernel is from the PyTorch form on a ragged length: outputs, states and gradients, relative."""
     generator = torch.Generator().manual_seed(0)
     results = []
     batch, heads, length = 2, 2, 150
     drawn = [torch.randn(batch, heads, length, max(1, size), generator=generator) for size in sizes.columns]
-    state = torch.randn(batch, heads, sizes.columns[1], sizes.columns[2], generator=generator)
+    states = [torch.randn(batch, heads, 64, 64, generator=generator) for _ in range(sizes.states)]
     for rule in (kernel, form):
         inputs = [_plausible(name, x, size) for name, x, size in zip(sizes.inputs, drawn, sizes.columns, strict=True)]
         inputs = [x[:, :1] if name in sizes.shared else x for name, x in zip(sizes.inputs, inputs, strict=True)]
-        leaves = [x.to(device).requires_grad_() for x in (*inputs, state)]
-        out, after = rule(*leaves)
-        gradients = torch.autograd.grad(out.square().mean() + after.square().mean(), leaves)
-        results.append([x.detach().double() for x in (out, after, *gradients)])
+        inputs = [x if name in DECAYS else x.to(dtype) for name, x in zip(sizes.inputs, inputs, strict=True)]
+        leaves = [x.detach().to(device).requires_grad_() for x in (*inputs, *states)]
+        with torch.autocast(device, enabled=False):
+            found = rule(*leaves)
+            gradients = torch.autograd.grad(sum(x.square().mean() for x in found), leaves)
+        results.append([x.detach().double() for x in (*found, *gradients)])
     return max(
         float((one - other).abs().max() / other.abs().max().clamp(min=1e-12))
         for one, other in zip(*results, strict=True)
@@ -144,17 +179,32 @@ def parity(kernel: Rule, form: Rule, sizes: Kernel, device: str) -> float:
 
 def describe(names: tuple[str, ...], device: str) -> list[str]:
     """Return a line for each recurrence: what runs it on ``device``, and why."""
-    if device != "cuda":
+    if device not in DEVICES:
         return [f"{name}: PyTorch, for kernels need CUDA" for name in names]
-    chosen = {name: choose(name, FORMS[name]) for name in names}
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
+    chosen = {name: choose(name, FORMS[name], device, dtype) for name in names}
     return [f"{name}: {'kernel' if c.kernel else 'PyTorch'}, for {c.reason}" for name, c in chosen.items()]
+
+
+def _told(options: dict[str, Any]) -> list[str]:
+    return [", ".join(f"{name} {value}" for name, value in options.items())] if options else []
+
+
+def _check_states(states: list[Tensor], length: int, chunk: int) -> None:
+    """Raise UsageError where the states kept between chunks are more than kernels can index."""
+    kept = -(-length // chunk) * max(x.numel() for x in states)
+    if kept >= LARGEST:
+        raise UsageError(
+            f"CUDA kernels index up to 2^31 numbers, got {kept:,} in the states between chunks of {chunk} positions; "
+            "lower segment, or the batch of a rank"
+        )
 
 
 def _plausible(name: str, x: Tensor, size: int) -> Tensor:
     """Return noise as it comes in use: logs of shares for decays, shares for beta, unit vectors for keys."""
     if name in DECAYS:
-        x = torch.nn.functional.logsigmoid(x + 3)
-    elif name == "beta":
+        x = torch.nn.functional.logsigmoid(x + 3).clamp(min=-LEAST_RWKV7)
+    elif name in ("beta", "s"):
         x = x.sigmoid()
     else:
         x = torch.nn.functional.normalize(x, dim=-1) * (-0.5 if name == "a" else 1.0)

@@ -60,7 +60,7 @@ def table(results: dict[str, Result]) -> str:
             "",
             "In unseen worlds, no oracle acting: loss of the policy and of the next observation, nats; right: share of",
             "greedy actions that are optimal in contexts of random actions. Played from an empty context: score of the",
-            "actions in the last bin of steps; of the episodes that ended in the last tenth, with half a 95 % interval.",
+            "actions in the last bin of steps; of the episodes ended in the last tenth, with half a 95 % interval.",
         )
     )
 

@@ -118,7 +118,7 @@ def table(results: dict[str, Result]) -> str:
         lines.append(f"{name:24s}{cells}")
     late, rows = first["beginnings"]["online"]["episodes"], first["rows"] / 1e6
     note = (
-        f"100 (return - random) / (oracle - random) per episode, half a 95 % interval over worlds (how many got there).\n"
+        f"100 (return - random) / (oracle - random) per episode, half a 95 % interval over worlds (their number).\n"
         f"Online: episodes {late[0]}-{late[1]} (paper 190-200); offline and imitation: episodes {AFTER[0]}-{AFTER[1]} "
         f"after {first['shown']} of random play\nand of the oracle (paper 100). {rows:.1f} M rows each (paper 1,000)."
     )

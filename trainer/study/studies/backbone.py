@@ -71,8 +71,8 @@ def _lengths(results: dict[str, Result]) -> list[str]:
             lines.append(f"{name:32s}{cells}   {length.verdict(curve, trained)}")
         lines.append("")
     lines.append(
-        f"Contexts of random actions; trained at {trained:,}. Improves, breaks: by .01 nats and more from the last half of "
-        "that to the last half of the whole."
+        f"Contexts of random actions; trained at {trained:,}. Improves, breaks: by .01 nats and more from the last "
+        "half of that to the last half of the whole."
     )
     return lines
 
