@@ -13,6 +13,8 @@ setup: $(STAMP)  ## make .venv with pinned dependencies and the editable install
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	# flash-linear-attention's plain references, for the tests: its kernels would need triton and a GPU
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps fla-core einops
 	touch $(STAMP)
 
 lint: setup      ## ruff and the type checker
