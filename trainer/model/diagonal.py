@@ -19,7 +19,7 @@ from trainer.model.kernels import with_kernel
 from trainer.model.recurrence import carry, from_chunks, in_chunks
 
 CHUNK = 32
-"""Positions of a chunk, at most; on a CPU, with heads of 32 channels, 16, 32 and 64 are within a tenth."""
+"""Positions of a chunk, at most (``python -m trainer.bench.chunks``)."""
 FLOOR = -80.0 / CHUNK
 """Log of the least share of a channel that stays in a step: .08."""
 

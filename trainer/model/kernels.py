@@ -169,7 +169,7 @@ def parity(kernel: Rule, form: Rule, sizes: Kernel, device: str, dtype: torch.dt
         leaves = [x.detach().to(device).requires_grad_() for x in (*inputs, *states)]
         with torch.autocast(device, enabled=False):
             found = rule(*leaves)
-            gradients = torch.autograd.grad(sum(x.square().mean() for x in found), leaves)
+            gradients = torch.autograd.grad(torch.stack([x.square().mean() for x in found]).sum(), leaves)
         results.append([x.detach().double() for x in (*found, *gradients)])
     return max(
         float((one - other).abs().max() / other.abs().max().clamp(min=1e-12))

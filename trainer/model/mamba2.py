@@ -18,8 +18,8 @@ from trainer.model.kernels import with_kernel
 from trainer.model.norm import Norm
 from trainer.model.recurrence import carry, in_chunks, pairwise_decays
 
-CHUNK = 64
-"""Positions of a chunk: on a CPU the fastest of 16, 32 and 64."""
+CHUNK = 32
+"""Positions of a chunk (``python -m trainer.bench.chunks``)."""
 
 
 class SpaceState(NamedTuple):
