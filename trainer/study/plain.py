@@ -44,15 +44,14 @@ def measure(arm: Arm, run: Path, scale: Scale, say: Say) -> Result:
 def table(results: dict[str, Result]) -> str:
     """Return a line an arm."""
     lines = [
-        f"{'':24s} {'M rows':>7s} {'policy':>8s} {'next':>8s} {'right':>6s} {'actions':>8s} {'episodes':>15s}",
+        f"{'':24s} {'M rows':>7s} {'policy':>8s} {'next':>8s} {'right':>6s} {'actions':>12s}",
     ]
     for name, found in results.items():
         last, play = found["validation"][-1], found["play"]
-        actions = play["action_score_by_step"]
-        episodes = figure_of(play["asymptote_by_episode"], play["asymptote_by_episode_ci95"])
+        last_bin = play["action_score_by_step"][-1]
         lines.append(
             f"{name:24s} {found['rows'] / 1e6:7.2f} {last['loss_policy']:8.4f} {last['loss_observation']:8.4f} "
-            f"{last['accuracy_random_context']:6.3f} {figure_of(actions[-1]['mean']):>8s} {episodes:>15s}"
+            f"{last['accuracy_random_context']:6.3f} {figure_of(last_bin['mean'], last_bin['ci95']):>12s}"
         )
     return "\n".join(
         (
@@ -60,7 +59,7 @@ def table(results: dict[str, Result]) -> str:
             "",
             "In unseen worlds, no oracle acting: loss of the policy and of the next observation, nats; right: share of",
             "greedy actions that are optimal in contexts of random actions. Played from an empty context: score of the",
-            "actions in the last bin of steps; of the episodes ended in the last tenth, with half a 95 % interval.",
+            "actions in the last bin of steps, with half a 95 % interval over worlds.",
         )
     )
 
