@@ -8,7 +8,9 @@ NUMBERS = {"cpu": (16, 256, 4096), "gpu": (100, 1000, 10_000), "paper": (100, 10
 
 def arms(scale: Scale) -> list[Arm]:
     """Return an arm for each number of worlds, and one without a limit."""
-    limits = [(f"{number}", f"{number:,} worlds", (f"tasks={number}",)) for number in NUMBERS[scale.name]]
+    limits: list[tuple[str, str, tuple[str, ...]]] = [
+        (f"{number}", f"{number:,} worlds", (f"tasks={number}",)) for number in NUMBERS[scale.name]
+    ]
     limits.append(("every", "a world for every sequence", ()))
     return [
         Arm(name, about, scale.recipe, scale.data, scale.settings, (*scale.data_settings, *limit))
