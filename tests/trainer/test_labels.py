@@ -4,11 +4,14 @@ import numpy as np
 import pytest
 
 from common.dataset import open_dataset
-from trainer.data.augment import AugmentConfig
+from common.errors import UsageError
+from trainer.config import TrainConfig
+from trainer.data.augment import AugmentConfig, plain
 from trainer.data.config import DataConfig
 from trainer.data.mixture import Mixture, Opening
 from trainer.data.stream import Stream
-from trainer.tokens import Batch
+from trainer.tokens import Batch, Rows
+from trainer.validation import recipes_of
 
 SMALL = ("length=120", "sequences=8", "sequences_per_shard=4", "families.0.parameters.n_states=8")
 PLAIN = {"mask_sequence_share": 0.0, "mask_episode_share": 0.0}
@@ -69,3 +72,21 @@ def test_tags_are_masked_breaks_never(share: str) -> None:
     made, stored = batch("dpd", **{share: 1.0})
     tags, truth = made.tokens.previous_tag[:, 1:].numpy(), np.stack([rows["tag"] for rows in stored])[:, :-1]
     assert (tags[truth < 7] == 7).all() and (tags[truth >= 8] == truth[truth >= 8]).all()
+
+
+def test_unvaried_sequences_hide_tags_only_where_training_always_does() -> None:
+    _, stored = batch("dpd")
+    rows = Rows(**{name: np.stack([one[name] for one in stored]) for name in Rows._fields if name in stored[0]})
+    assert plain(rows, AugmentConfig(mask_sequence_share=0.9)) is rows
+    hidden = plain(rows, AugmentConfig(mask_sequence_share=1.0))
+    assert (hidden.tag[rows.tag < 7] == 7).all() and (hidden.tag[rows.tag >= 8] == rows.tag[rows.tag >= 8]).all()
+    assert hidden.tag.dtype == rows.tag.dtype and hidden.reward is rows.reward
+
+
+def test_a_validation_recipe_is_taken_at_the_data_s_length() -> None:
+    mixture = Mixture(Opening(("recipe:ad-eps",), SMALL), DataConfig())
+    config = TrainConfig(name="x", steps=1, batch=1, validation={"recipe": "dpd"})
+    unseen = recipes_of(config, mixture)["unseen"][0]
+    assert (unseen.name, unseen.length) == ("dpd", 120)
+    with pytest.raises(UsageError, match="no behaviour without an oracle"):
+        recipes_of(TrainConfig(name="x", steps=1, batch=1), mixture)

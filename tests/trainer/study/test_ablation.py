@@ -3,12 +3,15 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from common.dataset.schema import Tag
 from common.synthesis.generate import generate
 from common.synthesis.recipe import load as load_data
 from trainer import config as configs
+from trainer.evaluation.baselines.shown import Shown
+from trainer.main import main as train
 from trainer.study.__main__ import main
 from trainer.study.arm import SCALES
 from trainer.study.studies import ablation
@@ -64,10 +67,6 @@ def test_a_scale_changes_all_five_alike(scale: str) -> None:
 
 
 def test_an_agent_that_never_saw_tags_is_shown_none() -> None:
-    import numpy as np
-
-    from trainer.evaluation.baselines.shown import Shown
-
     tags = np.array([3, 6, int(Tag.TERMINATED), 0, int(Tag.TRUNCATED)])
     shown = ablation.without_tags(Shown([{"tag": tags, "action": tags}], "oracle", 2))
     assert shown.rows[0]["tag"].tolist() == [7, 7, 8, 7, 9] and shown.rows[0]["action"] is tags
@@ -84,6 +83,18 @@ def minute(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(ablation.SHOWN, "cpu", 1)
     monkeypatch.setitem(ablation.LATE, "cpu", (0, 2))
     monkeypatch.setattr(ablation, "WORLDS", 2)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_trains_a_few_steps(name: str, minute, tmp_path: Path) -> None:
+    arm = next(arm for arm in ablation.arms(SCALES["cpu"]) if arm.name == name)
+    words = ["--recipe", arm.recipe, "--data", f"recipe:{arm.data}", "--run", str(tmp_path / "run")]
+    words += [word for setting in arm.settings for word in ("--set", setting)]
+    words += [word for setting in arm.data_settings for word in ("--data-set", setting)]
+    assert train([*words, "--set", "log_every=1"]) == 0
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    losses = [line["loss_policy"] for line in lines if line["kind"] == "train"]
+    assert len(losses) == 3 and np.isfinite(losses).all() and len(set(losses)) == 3
 
 
 @pytest.mark.slow
