@@ -47,14 +47,15 @@ def edges(length: int) -> list[tuple[int, int]]:
 
 
 @torch.no_grad()
-def curves(run: Path, rows: Rows, vocabulary: int, actions: int, batch: int = 16) -> dict[str, Any]:
-    """Return a run's policy and next-observation losses by position, and those of each sequence in ``spans``.
+def curves(run: Path, rows: Rows, vocabulary: int, actions: int, trained: int, batch: int = 16) -> dict[str, Any]:
+    """Return a run's policy and next-observation losses by position, and how they change beyond the trained length.
 
     Args:
         run: Its latest checkpoint is read.
         rows: What ``contexts`` returned.
         vocabulary: V.
         actions: A.
+        trained: Rows of the sequences it was trained on.
         batch: Sequences read together.
     """
     torch.set_num_threads(1)
@@ -74,13 +75,13 @@ def curves(run: Path, rows: Rows, vocabulary: int, actions: int, batch: int = 16
         masks.append(whole.targets.policy_mask_BT.numpy())
     acts = np.concatenate(masks)
     return {
-        "policy": binned(_joined(policy, acts.shape), acts),
-        "observation": binned(_joined(observation, acts.shape), np.ones_like(acts)),
+        "policy": told(_joined(policy, acts.shape), acts, trained),
+        "observation": told(_joined(observation, acts.shape), np.ones_like(acts), trained),
     }
 
 
-def counter(rows: Rows, vocabulary: int, actions: int) -> Curve:
-    """Return the loss of the next observation of a player that counts."""
+def counter(rows: Rows, vocabulary: int, actions: int, trained: int) -> dict[str, Any]:
+    """Return the loss of the next observation of a player that counts, as ``curves`` does."""
     sequences, length = rows.action.shape
     counts = np.full((sequences, actions + 1, vocabulary, vocabulary), PRIOR, dtype=np.float64)
     totals = np.full((sequences, actions + 1, vocabulary), PRIOR * vocabulary)
@@ -95,18 +96,31 @@ def counter(rows: Rows, vocabulary: int, actions: int) -> Curve:
         loss[:, t] = -np.log(counts[each, a, o, following] / totals[each, a, o])
         counts[each, a, o, following] += 1
         totals[each, a, o] += 1
-    return binned(loss, np.ones_like(loss, dtype=bool))
+    return told(loss, np.ones_like(loss, dtype=bool), trained)
 
 
-def binned(loss_BT: np.ndarray, mask_BT: np.ndarray) -> Curve:
-    """Return the mean over sequences in every bin, with the half width of its 95 % interval."""
-    told = []
-    for first, last in edges(loss_BT.shape[1]):
-        counted = mask_BT[:, first:last].sum(axis=1)
-        means = (loss_BT[:, first:last] * mask_BT[:, first:last]).sum(axis=1)[counted > 0] / counted[counted > 0]
-        spread = NORMAL_95 * means.std(ddof=1) / len(means) ** 0.5 if len(means) > 1 else 0.0
-        told.append({"from": first, "to": last, "mean": float(means.mean()), "ci95": float(spread)})
-    return told
+def told(loss_BT: np.ndarray, mask_BT: np.ndarray, trained: int) -> dict[str, Any]:
+    """Return the mean over sequences in every bin, and of each sequence's change from where training ended to the end.
+
+    The change is from the last half of the trained length to the last half of all; means have half a 95 % interval.
+    """
+    length = loss_BT.shape[1]
+    curve = [{"from": a, "to": b, **_summary(_means(loss_BT, mask_BT, a, b))} for a, b in edges(length)]
+    late = _means(loss_BT, mask_BT, length // 2, length)
+    return {"curve": curve, "change": _summary(late - _means(loss_BT, mask_BT, trained // 2, trained))}
+
+
+def _means(loss_BT: np.ndarray, mask_BT: np.ndarray, first: int, last: int) -> np.ndarray:
+    """Return each sequence's mean between two positions, nan where nothing counts."""
+    counted = mask_BT[:, first:last].sum(axis=1)
+    total = (loss_BT[:, first:last] * mask_BT[:, first:last]).sum(axis=1)
+    return np.divide(total, counted, out=np.full(len(total), np.nan), where=counted > 0)
+
+
+def _summary(values: np.ndarray) -> dict[str, float]:
+    seen = values[~np.isnan(values)]
+    half = NORMAL_95 * seen.std(ddof=1) / len(seen) ** 0.5 if len(seen) > 1 else 0.0
+    return {"mean": float(seen.mean()), "ci95": float(half)}
 
 
 def at(curve: Curve, first: int, last: int) -> float:
@@ -115,11 +129,11 @@ def at(curve: Curve, first: int, last: int) -> float:
     return sum(size * mean for size, mean in inside) / sum(size for size, _ in inside)
 
 
-def verdict(curve: Curve, trained: int) -> str:
-    """Return what becomes of a loss beyond the trained length: it improves, stays or breaks, by .01 nats and more."""
-    end = int(curve[-1]["to"])
-    change = at(curve, end // 2, end) - at(curve, trained // 2, trained)
-    return "improves" if change < -0.01 else "breaks" if change > 0.01 else "stays"
+def verdict(change: dict[str, float]) -> str:
+    """Return what becomes of a loss beyond the trained length, where the interval of its change tells."""
+    if abs(change["mean"]) <= change["ci95"]:
+        return "stays"
+    return "improves" if change["mean"] < 0 else "breaks"
 
 
 def _joined(parts: list[tuple[int, int, np.ndarray]], shape: tuple[int, ...]) -> np.ndarray:

@@ -33,7 +33,7 @@ def test_contexts_are_random_actions_in_worlds_of_the_recipe(rows: Rows) -> None
 
 
 def test_the_counter_is_its_formula(rows: Rows) -> None:
-    curve = length.counter(rows, 16, 5)
+    told = length.counter(rows, 16, 5, 100)
     losses = np.zeros((3, 200))
     for b in range(3):
         seen: dict[tuple[int, int], dict[int, int]] = {}
@@ -43,9 +43,12 @@ def test_the_counter_is_its_formula(rows: Rows) -> None:
             counts, following = seen.setdefault(key, {}), int(rows.observation[b, t + 1])
             losses[b, t] = -math.log((counts.get(following, 0) + 0.1) / (sum(counts.values()) + 1.6))
             counts[following] = counts.get(following, 0) + 1
-    for entry in curve:
+    for entry in told["curve"]:
         expected = losses[:, int(entry["from"]) : int(entry["to"])].mean()
         assert entry["mean"] == pytest.approx(expected, rel=1e-9)
+    changes = losses[:, 100:].mean(axis=1) - losses[:, 50:100].mean(axis=1)
+    assert told["change"]["mean"] == pytest.approx(changes.mean(), rel=1e-9)
+    assert told["change"]["ci95"] == pytest.approx(1.96 * changes.std(ddof=1) / 3**0.5, rel=1e-9)
 
 
 @pytest.mark.parametrize("piece", [200, 64])
@@ -56,23 +59,18 @@ def test_curves_are_the_objective_s_losses_however_they_are_cut(
     model = type(model)(model.config.model_copy(update={"vocabulary": 16, "actions": 5}), seed=3).eval()
     monkeypatch.setattr(length, "load_model", lambda path: model)
     monkeypatch.setattr(length, "PIECE", piece)
-    found = length.curves(Path("run"), rows, 16, 5, batch=2)
+    found = length.curves(Path("run"), rows, 16, 5, trained=100, batch=2)
     with torch.no_grad():
         outcome, _ = Objective(model)(batch_of(rows, np.full(3, 3), 16, 5, "oracle"))
     acts = rows.action != 5
     policy, observation = outcome.policy_BT.numpy(), outcome.observation_BT.numpy()
-    for entry, whole in zip(found["observation"], length.edges(200), strict=True):
+    for entry, whole in zip(found["observation"]["curve"], length.edges(200), strict=True):
         assert entry["mean"] == pytest.approx(observation[:, whole[0] : whole[1]].mean(), rel=1e-4)
-    last = slice(int(found["policy"][-1]["from"]), 200)
+    last = slice(int(found["policy"]["curve"][-1]["from"]), 200)
     each = [policy[b, last][acts[b, last]].mean() for b in range(3)]
-    assert found["policy"][-1]["mean"] == pytest.approx(np.mean(each), rel=1e-4)
+    assert found["policy"]["curve"][-1]["mean"] == pytest.approx(np.mean(each), rel=1e-4)
 
 
-def test_what_becomes_of_a_loss_is_told_by_its_two_ends() -> None:
-    def curve(end: float) -> list[dict[str, float]]:
-        means = [2.0, 1.0, end]
-        spans = [(0, 512), (512, 1024), (8192, 16_384)]
-        return [{"from": a, "to": b, "mean": mean} for (a, b), mean in zip(spans, means, strict=True)]
-
-    verdicts = [length.verdict(curve(end), 1024) for end in (0.9, 1.005, 1.2)]
-    assert verdicts == ["improves", "stays", "breaks"]
+@pytest.mark.parametrize(("mean", "word"), [(-0.1, "improves"), (0.02, "stays"), (0.1, "breaks")])
+def test_what_becomes_of_a_loss_is_told_where_the_interval_tells(mean: float, word: str) -> None:
+    assert length.verdict({"mean": mean, "ci95": 0.03}) == word

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import get_args
 
-from common.plots import COLOURS, GREY, band, figure, save
+from common.plots import COLOURS, GREY, figure, save
 from common.synthesis.recipe import load
 from trainer import config as configs
 from trainer.bench.equal import equal_inner, parameters_of
@@ -38,8 +38,8 @@ def measure(arm: Arm, run: Path, scale: Scale, say: Say) -> Result:
     recipe = load(arm.data, arm.data_settings)
     rows = length.contexts(recipe, SEQUENCES[scale.name], LONGER * recipe.length)
     say(f"{arm.name}: {rows.action.shape[0]} contexts of {rows.action.shape[1]:,} random actions")
-    found = length.curves(run, rows, recipe.vocabulary, recipe.actions)
-    found["counter"] = length.counter(rows, recipe.vocabulary, recipe.actions)
+    found = length.curves(run, rows, recipe.vocabulary, recipe.actions, recipe.length)
+    found["counter"] = length.counter(rows, recipe.vocabulary, recipe.actions, recipe.length)
     return {**plain.measure(arm, run, scale, say), "trained": recipe.length, "length": found}
 
 
@@ -56,23 +56,24 @@ def table(results: dict[str, Result]) -> str:
 
 def _lengths(results: dict[str, Result]) -> list[str]:
     first = next(iter(results.values()))
-    trained, end = first["trained"], int(first["length"]["policy"][-1]["to"])
+    trained, end = first["trained"], int(first["length"]["policy"]["curve"][-1]["to"])
     spans = [(trained // 8, trained // 4), (trained // 2, trained)]
     spans += [(n, 2 * n) for n in (trained, trained * 4, trained * 8) if 2 * n <= end]
-    heads = "".join(f"{f'{a:,}-{b:,}':>16s}" for a, b in spans)
+    heads = "".join(f"{f'{a:,}-{b:,}':>14s}" for a, b in spans)
     lines = []
     for kind, what in (("observation", "next observation"), ("policy", "policy")):
-        lines.append(f"{'loss of the ' + what:32s}{heads}")
+        lines.append(f"{'loss, ' + what:26s}{heads}   change")
         rows = {name: found["length"][kind] for name, found in results.items()}
         if kind == "observation":
             rows["a counter"] = first["length"]["counter"]
-        for name, curve in rows.items():
-            cells = "".join(f"{length.at(curve, a, b):>16.4f}" for a, b in spans)
-            lines.append(f"{name:32s}{cells}   {length.verdict(curve, trained)}")
+        for name, told in rows.items():
+            cells = "".join(f"{length.at(told['curve'], a, b):>14.4f}" for a, b in spans)
+            change = told["change"]
+            lines.append(f"{name:26s}{cells}{change['mean']:>+9.4f} ± {change['ci95']:.4f}  {length.verdict(change)}")
         lines.append("")
     lines.append(
-        f"Contexts of random actions; trained at {trained:,}. Improves, breaks: by .01 nats and more from the last "
-        "half of that to the last half of the whole."
+        f"Contexts of random actions; trained at {trained:,}. Change: from {trained // 2:,}-{trained:,} to "
+        f"{end // 2:,}-{end:,} in the same world, with half a 95 % interval over worlds."
     )
     return lines
 
@@ -82,12 +83,11 @@ def draw(results: dict[str, Result], path: Path) -> None:
     drawn, axes = figure(2, width=5.6)
     for ax, kind, title in zip(axes, ("observation", "policy"), ("Next observation", "Policy"), strict=True):
         for (name, found), colour in zip(results.items(), COLOURS, strict=False):
-            curve = found["length"][kind]
-            columns = ([e["to"] for e in curve], [e["mean"] for e in curve], [e["ci95"] for e in curve])
-            band(ax, *columns, label=name, colour=colour)
-            if kind == "observation" and found is next(iter(results.values())):
-                counted = found["length"]["counter"]
-                ax.plot([e["to"] for e in counted], [e["mean"] for e in counted], ":", color=GREY, label="a counter")
+            curve = found["length"][kind]["curve"]
+            ax.plot([e["to"] for e in curve], [e["mean"] for e in curve], color=colour, label=name)
+        if kind == "observation":
+            counted = next(iter(results.values()))["length"]["counter"]["curve"]
+            ax.plot([e["to"] for e in counted], [e["mean"] for e in counted], ":", color=GREY, label="a counter")
         ax.axvline(next(iter(results.values()))["trained"], color=GREY, linewidth=1)
         ax.set(
             title=f"{title}, trained to the grey line", xlabel="position in the context", ylabel="nats", xscale="log"
