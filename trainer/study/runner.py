@@ -16,6 +16,7 @@ from typing import Any
 from common.errors import DataError, UsageError
 from trainer import config as configs
 from trainer.bench.cells import measured as speed_of
+from trainer.checkpoints.folder import folders, step_of
 from trainer.study.arm import Arm, Result, Say, Scale, Study
 
 
@@ -84,7 +85,7 @@ def train(arm: Arm, run_folder: Path, say: Say, ranks: int = 1) -> None:
     """Train an arm, or go on where it stopped; a run that has ended is left alone.
 
     Raises:
-        DataError: Training failed; its last lines say why.
+        DataError: Training failed, or was told to stop; its last lines say why.
     """
     words = ["--recipe", arm.recipe, "--data", f"recipe:{arm.data}", "--run", str(run_folder)]
     words += [word for setting in arm.settings for word in ("--set", setting)]
@@ -94,6 +95,11 @@ def train(arm: Arm, run_folder: Path, say: Say, ranks: int = 1) -> None:
     log = run_folder.parent / "train.log"
     with log.open("a", encoding="utf-8") as file:
         done = subprocess.run([sys.executable, *start, "trainer.main", *words], stdout=file, stderr=subprocess.STDOUT)
+    wanted, reached = configs.load(arm.recipe, arm.settings).steps, max(map(step_of, folders(run_folder)), default=0)
+    if done.returncode == 0 and reached < wanted:
+        raise DataError(
+            f"{arm.name} was told to stop at step {reached} of {wanted}; the same command goes on from there"
+        )
     if done.returncode != 0:
         last = "\n".join(log.read_text(encoding="utf-8").splitlines()[-15:])
         raise DataError(f"training {arm.name} failed, see {log}:\n{last}")

@@ -1,12 +1,13 @@
 """Every study at every scale asks for what the trainer accepts, arms differ in what they name, and results are kept."""
 
 import json
+import subprocess
 import tomllib
 from pathlib import Path
 
 import pytest
 
-from common.errors import UsageError
+from common.errors import DataError, UsageError
 from common.synthesis.recipe import load as load_data
 from trainer import config as configs
 from trainer.study import runner
@@ -94,3 +95,18 @@ def test_what_is_there_is_not_done_again_and_changed_settings_are(counted, tmp_p
     assert seen[-1] == "one measured"
     with pytest.raises(UsageError, match="holds study counted at scale cpu"):
         runner.run(study, SCALES["gpu"], tmp_path, lambda line: None)
+
+
+@pytest.mark.parametrize(("code", "step", "wrong"), [(0, 3, "at step 3 of 9"), (1, 9, "failed"), (0, 9, None)])
+def test_a_run_that_stopped_is_not_measured(
+    code: int, step: int, wrong: str | None, monkeypatch, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    (run / "checkpoints" / f"step-{step:08d}").mkdir(parents=True)
+    monkeypatch.setattr(runner.subprocess, "run", lambda command, **named: subprocess.CompletedProcess(command, code))
+    arm = Arm("one", "", "tiny", "tiny", ("steps=9",))
+    if wrong is None:
+        runner.train(arm, run, lambda line: None)
+    else:
+        with pytest.raises(DataError, match=wrong):
+            runner.train(arm, run, lambda line: None)
