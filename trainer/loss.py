@@ -15,6 +15,8 @@ from common.config import Settings
 from trainer.model import Model
 from trainer.tokens import Batch
 
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+"""Of matrix products, by a run's ``precision``."""
 HEADS = ("policy", "observation", "reward", "break")
 """The order of every vector with one number per head."""
 

@@ -15,7 +15,7 @@ from trainer.data.stream import Eras, Stream
 from trainer.early import EarlyStopping
 from trainer.guard import Guard
 from trainer.interval import Interval
-from trainer.loss import HEADS, Objective
+from trainer.loss import DTYPES, HEADS, Objective
 from trainer.on_policy import OnPolicy
 from trainer.optim import Optimiser
 from trainer.parallel import Ranks
@@ -256,7 +256,7 @@ class Trainer:
             self.telemetry.event(self.step, f"resumed at step {self.step} of {self.config.steps}")
         else:
             self.telemetry.event(0, f"started: {self.config.steps} steps on {self.ranks.count} ranks")
-        for line in self.objective.model.programs():
+        for line in self.objective.model.programs(DTYPES[self.config.precision]):
             self.telemetry.event(self.step, line)
 
     def _include_new(self) -> None:

@@ -94,8 +94,10 @@ def with_kernel(name: str) -> Callable[[Rule], Rule]:
             first = arguments[0]
             if first.device.type not in DEVICES or first.shape[2] == 1:
                 return form(*arguments, **options)
-            kernel = choose(name, form, first.device.type, _compute_dtype(first)).kernel
-            return kernel(*arguments) if kernel is not None else form(*arguments, **options)
+            known = CHOSEN.get((name, first.device.type, _compute_dtype(first)))
+            if known is not None and known.kernel is None:
+                return form(*arguments, **options)
+            return _dispatch(name, form, arguments, options)
 
         FORMS[name] = form
         return run
@@ -105,6 +107,15 @@ def with_kernel(name: str) -> Callable[[Rule], Rule]:
 
 FORMS: dict[str, Rule] = {}
 """PyTorch forms by the name of their recurrence."""
+CHOSEN: dict[tuple[str, str, torch.dtype], Choice] = {}
+"""What ``choose`` said, by recurrence, device and precision."""
+
+
+@torch.compiler.disable
+def _dispatch(name: str, form: Rule, arguments: tuple[Tensor, ...], options: dict[str, Any]) -> tuple[Tensor, ...]:
+    """Run what is chosen; a compiled block goes around it, for kernels are compiled already and a probe cannot be."""
+    kernel = choose(name, form, arguments[0].device.type, _compute_dtype(arguments[0])).kernel
+    return kernel(*arguments) if kernel is not None else form(*arguments, **options)
 
 
 @lru_cache
@@ -122,7 +133,7 @@ def choose(name: str, form: Rule, device: str = "cuda", dtype: torch.dtype = tor
             chosen, reasons = kernel, [f"it is within {off:.1e} of the PyTorch form", *_told(options)]
             break
         reasons.append(f"the kernel is off by {off:.1e}")
-    choice = Choice(chosen, "; ".join(reasons))
+    choice = CHOSEN[name, device, dtype] = Choice(chosen, "; ".join(reasons))
     program = "flash-linear-attention" if chosen else "PyTorch"
     LOG.warning("%s: %s in %s, for %s", name, program, str(dtype).removeprefix("torch."), choice.reason)
     return choice
@@ -155,8 +166,13 @@ def load(kernel: Kernel, options: dict[str, Any]) -> Rule:
     return run
 
 
+@torch.inference_mode(False)
+@torch.enable_grad()
 def parity(kernel: Rule, form: Rule, sizes: Kernel, device: str, dtype: torch.dtype = torch.float32) -> float:
-    """Return how far a kernel is from the PyTorch form on a ragged length: outputs, states and gradients, relative."""
+    """Return how far a kernel is from the PyTorch form on a ragged length: outputs, states and gradients, relative.
+
+    The first pass may be one without autograd; the check needs it.
+    """
     generator = torch.Generator().manual_seed(0)
     results = []
     batch, heads, length = 2, 2, 150
@@ -177,11 +193,10 @@ def parity(kernel: Rule, form: Rule, sizes: Kernel, device: str, dtype: torch.dt
     )
 
 
-def describe(names: tuple[str, ...], device: str) -> list[str]:
-    """Return a line for each recurrence: what runs it on ``device``, and why."""
+def describe(names: tuple[str, ...], device: str, dtype: torch.dtype = torch.float32) -> list[str]:
+    """Return a line for each recurrence: what runs it on ``device`` in ``dtype``, and why."""
     if device not in DEVICES:
         return [f"{name}: PyTorch, for kernels need CUDA" for name in names]
-    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else torch.float32
     chosen = {name: choose(name, FORMS[name], device, dtype) for name in names}
     return [f"{name}: {'kernel' if c.kernel else 'PyTorch'}, for {c.reason}" for name, c in chosen.items()]
 

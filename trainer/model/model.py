@@ -109,10 +109,10 @@ class Model(nn.Module):
             symbols = symbols.unflatten(-1, (self.config.observation_tokens, self.config.vocabulary))
         return Prediction(symbols, out[..., -2], out[..., -1])
 
-    def programs(self) -> list[str]:
-        """Return a line on what runs the recurrence: a CUDA kernel that passed its check, or PyTorch, and why."""
+    def programs(self, dtype: torch.dtype = torch.float32) -> list[str]:
+        """Return a line on what runs the recurrence in ``dtype``, a kernel that passed its check or PyTorch, why."""
         recurrence = getattr(cast(Block, self.blocks[0]).mixer, "recurrence", None)
-        return describe((recurrence,), self.norm.gain.device.type) if recurrence else []
+        return describe((recurrence,), self.norm.gain.device.type, dtype) if recurrence else []
 
     def compile_blocks(self, backend: str = "inductor") -> None:
         """Compile each block where it stands: the first passes take a minute; parameters and states stay the same."""

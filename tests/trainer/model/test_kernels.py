@@ -142,11 +142,16 @@ def installed(monkeypatch: pytest.MonkeyPatch):
         for package in ("fla", "fla.ops"):
             monkeypatch.setitem(sys.modules, package, types.ModuleType(package))
         monkeypatch.setitem(sys.modules, kernel.module, module)
-        kernels.choose.cache_clear()
+        forget()
         return stand_in
 
     yield install
+    forget()
+
+
+def forget() -> None:
     kernels.choose.cache_clear()
+    kernels.CHOSEN.clear()
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=["float32", "bfloat16"])
@@ -159,6 +164,14 @@ def test_a_kernel_that_agrees_is_chosen_and_that_is_logged(name: str, dtype: tor
     assert f"{name}: flash-linear-attention in {str(dtype)[6:]}, for it is within" in caplog.text
     assert stand_in.lengths == [192], "150 positions, padded to a multiple of 64"
     assert stand_in.dtypes == [dtype]
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_a_first_pass_without_autograd_is_checked_with_it(mode, installed) -> None:
+    installed("gated delta rule")
+    with mode():
+        choice = kernels.choose("gated delta rule", kernels.FORMS["gated delta rule"], "cpu")
+    assert choice.kernel is not None, choice.reason
 
 
 @pytest.mark.parametrize("name", RULES)
@@ -207,8 +220,26 @@ def test_under_autocast_kernels_see_bfloat16_and_float32_states(backbone: str, i
     assert all(x.dtype == torch.float32 for x in tensors(state))
 
 
+@pytest.mark.slow
+@pytest.mark.filterwarnings("ignore")  # the compiler's own
+@pytest.mark.parametrize("error", [0.0, 0.5], ids=["agrees", "is off"])
+def test_compiled_blocks_go_around_the_kernel_and_compile_the_form(error: float, installed, monkeypatch) -> None:
+    torch.compiler.reset()
+    tokens = random_tokens(2, 100)
+    with torch.no_grad():
+        expected, _ = run(small("rwkv7"), [tokens])
+        stand_in = installed("diagonal plus low rank", error)
+        monkeypatch.setattr(kernels, "DEVICES", ("cpu",))
+        model = small("rwkv7")
+        assert ("kernel" if error == 0 else "PyTorch") in model.programs()[0]
+        model.compile_blocks("eager")
+        hidden, _ = run(model, [tokens])
+    assert difference(hidden, expected) < 1e-4
+    assert (128 in stand_in.lengths) == (error == 0)
+
+
 def test_without_the_package_the_pytorch_form_runs_and_the_log_says_why(caplog) -> None:
-    kernels.choose.cache_clear()
+    forget()
     if importlib.util.find_spec("triton") is not None:
         pytest.skip("triton is installed, so that flash-linear-attention may load")
     choice = kernels.choose("gated delta rule", delta_rule, "cpu")
