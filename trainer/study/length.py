@@ -21,6 +21,7 @@ from common.synthesis.recipe import Recipe
 from trainer.checkpoints import load_model
 from trainer.loss import Objective
 from trainer.passes import detached
+from trainer.study.plain import best_device
 from trainer.tokens import Rows, batch_of
 
 PIECE = 2048
@@ -59,7 +60,8 @@ def curves(run: Path, rows: Rows, vocabulary: int, actions: int, trained: int, b
         batch: Sequences read together.
     """
     torch.set_num_threads(1)
-    objective = Objective(load_model(run)).eval()
+    device = torch.device(best_device())
+    objective = Objective(load_model(run)).eval().to(device)
     policy, observation, masks = [], [], []
     length = rows.action.shape[1]
     for first in range(0, len(rows.action), batch):
@@ -67,11 +69,11 @@ def curves(run: Path, rows: Rows, vocabulary: int, actions: int, trained: int, b
         whole = batch_of(part, np.full(len(part.action), 3), vocabulary, actions, "oracle")
         state: Any = None
         for begin in range(0, length, PIECE):
-            segment = whole.segment(begin, min(begin + PIECE, length))
+            segment = whole.segment(begin, min(begin + PIECE, length)).to(device)
             outcome, state = objective(segment, state)
             state = detached(state)
-            policy.append((first, begin, outcome.policy_BT.numpy()))
-            observation.append((first, begin, outcome.observation_BT.numpy()))
+            policy.append((first, begin, outcome.policy_BT.cpu().numpy()))
+            observation.append((first, begin, outcome.observation_BT.cpu().numpy()))
         masks.append(whole.targets.policy_mask_BT.numpy())
     acts = np.concatenate(masks)
     return {

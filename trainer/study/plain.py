@@ -27,10 +27,15 @@ def learned(run: Path) -> Result:
     return {"steps": trained[-1]["step"], "rows": trained[-1]["environment_steps"], "validation": path}
 
 
+def best_device() -> str:
+    """Return where agents are measured: on the GPU where there is one."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
 def played(run: Path, scale: Scale, say: Say) -> Result:
     """Return scores of play in unseen worlds from an empty context."""
     torch.set_num_threads(1)
-    agent = Agent.load(run)
+    agent = Agent.load(run, device=best_device())
     entry = evaluate(agent, prepare(agent, suite(scale.suite), scale.worlds, scale.play), say, baselines=()).entry
     kept = ("score_by_step", "action_score_by_step", "asymptote_by_episode", "asymptote_by_episode_ci95")
     return {"suite": scale.suite, "worlds": scale.worlds, **{name: entry["model"][name] for name in kept}}

@@ -79,7 +79,7 @@ def arms(scale: Scale) -> list[Arm]:
 def measure(arm: Arm, run: Path, scale: Scale, say: Say) -> Result:
     """Return what a run learned, and its scores by episode from the three beginnings."""
     torch.set_num_threads(1)
-    agent = Agent.load(run)
+    agent = Agent.load(run, device=plain.best_device())
     on = prepare(agent, suite(SUITE), WORLDS, STEPS[scale.name])
     late, beginnings = LATE[scale.name], {}
     for name, kind in BEGINNINGS.items():
