@@ -134,7 +134,7 @@ def at(curve: Curve, first: int, last: int) -> float:
 def verdict(change: dict[str, float]) -> str:
     """Return what becomes of a loss beyond the trained length, where the interval of its change tells."""
     if abs(change["mean"]) <= change["ci95"]:
-        return "stays"
+        return "unclear"
     return "improves" if change["mean"] < 0 else "breaks"
 
 

@@ -71,6 +71,6 @@ def test_curves_are_the_objective_s_losses_however_they_are_cut(
     assert found["policy"]["curve"][-1]["mean"] == pytest.approx(np.mean(each), rel=1e-4)
 
 
-@pytest.mark.parametrize(("mean", "word"), [(-0.1, "improves"), (0.02, "stays"), (0.1, "breaks")])
+@pytest.mark.parametrize(("mean", "word"), [(-0.1, "improves"), (0.02, "unclear"), (0.1, "breaks")])
 def test_what_becomes_of_a_loss_is_told_where_the_interval_tells(mean: float, word: str) -> None:
     assert length.verdict({"mean": mean, "ci95": 0.03}) == word
