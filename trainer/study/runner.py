@@ -19,6 +19,9 @@ from trainer.bench.cells import measured as speed_of
 from trainer.checkpoints.folder import folders, step_of
 from trainer.study.arm import Arm, Result, Say, Scale, Study
 
+RENDEZVOUS = ("--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0")
+"""On this machine, at a port that is free."""
+
 
 def run(study: Study, scale: Scale, out: Path, say: Say, only: Sequence[str] = (), ranks: int = 1) -> dict[str, Any]:
     """Train and measure the arms that are not there yet; return results.json, which is whole after each of them.
@@ -90,7 +93,7 @@ def train(arm: Arm, run_folder: Path, say: Say, ranks: int = 1) -> None:
     words = ["--recipe", arm.recipe, "--data", f"recipe:{arm.data}", "--run", str(run_folder)]
     words += [word for setting in arm.settings for word in ("--set", setting)]
     words += [word for setting in arm.data_settings for word in ("--data-set", setting)]
-    start = ["-m", "trainer.launch", "--nproc-per-node", str(ranks), "-m"] if ranks > 1 else ["-m"]
+    start = ["-m", "trainer.launch", "--nproc-per-node", str(ranks), *RENDEZVOUS, "-m"] if ranks > 1 else ["-m"]
     say(f"{arm.name}: trainer {' '.join(words)}")
     log = run_folder.parent / "train.log"
     with log.open("a", encoding="utf-8") as file:
