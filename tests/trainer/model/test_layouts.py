@@ -6,7 +6,7 @@ import torch
 from trainer.model import Model
 from trainer.model.config import POSITIONS
 
-from .parts import cut, difference, random_tokens, run, small
+from .parts import BACKBONES, cut, difference, gradients, random_tokens, run, small
 
 LAYOUTS = ["podtaw", "podtawr"]
 every_layout = pytest.mark.parametrize("layout", LAYOUTS)
@@ -30,6 +30,16 @@ def test_segments_equal_the_whole(layout: str, backbone: str, lengths: list[int]
         pieces, _ = run(model, cut(tokens, lengths))
     assert whole.shape == (2, 50, 16)
     assert difference(pieces, whole) < 1e-4
+
+
+@every_layout
+@pytest.mark.parametrize("backbone", BACKBONES)
+def test_gradients_of_segments_equal_the_whole_ones(layout: str, backbone: str) -> None:
+    model, tokens = small(backbone, layout=layout, window=8), random_tokens(2, 25)
+    whole, pieces = gradients(model, [tokens]), gradients(model, cut(tokens, [7, 1, 12, 5]))
+    assert whole.keys() == pieces.keys()
+    for name, gradient in whole.items():
+        assert difference(pieces[name], gradient) < 1e-4, name
 
 
 @every_layout
