@@ -7,6 +7,7 @@ OUT/results.json, table.txt, <study>.png
 """
 
 import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Callable, Sequence
@@ -19,6 +20,7 @@ from trainer.bench.cells import measured as speed_of
 from trainer.checkpoints.folder import folders, step_of
 from trainer.study.arm import Arm, Result, Say, Scale, Study
 
+MEASURED = "measured.json"
 RENDEZVOUS = ("--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0")
 """On this machine, at a port that is free."""
 
@@ -49,16 +51,12 @@ def run(study: Study, scale: Scale, out: Path, say: Say, only: Sequence[str] = (
         if (before["study"], before["scale"]) != (study.name, scale.name):
             raise UsageError(f"{out} holds study {before['study']} at scale {before['scale']}; give another --out")
     out.mkdir(parents=True, exist_ok=True)
-    told["arms"] = {}
-    for arm in arms:
-        folder = out / arm.name
-        if not only or arm.name in only:
-            found = _arm(study, arm, scale, folder, say, ranks)
-        elif (folder / "measured.json").exists():
-            found = json.loads((folder / "measured.json").read_text(encoding="utf-8"))["value"]
-        else:
-            continue
-        told["arms"][arm.name] = {"about": arm.about, **found}
+    wanted = [arm for arm in arms if not only or arm.name in only]
+    kept_ones = ((arm.name, out / arm.name / MEASURED) for arm in arms if arm not in wanted)
+    found = {name: json.loads(path.read_text(encoding="utf-8"))["value"] for name, path in kept_ones if path.exists()}
+    for arm in wanted:
+        found[arm.name] = _arm(study, arm, scale, out / arm.name, say, ranks)
+        told["arms"] = {one.name: {"about": one.about, **found[one.name]} for one in arms if one.name in found}
         write(results, told)
         (out / "table.txt").write_text(study.table(told["arms"]) + "\n", encoding="utf-8")
         study.draw(told["arms"], out / f"{study.name}.png")
@@ -81,7 +79,7 @@ def _arm(study: Study, arm: Arm, scale: Scale, folder: Path, say: Say, ranks: in
         say(f"{arm.name}: measuring")
         return {"speed": speed, **study.measure(arm, folder / "run", scale, say)}
 
-    return kept(folder / "measured.json", asked, measure)
+    return kept(folder / MEASURED, asked, measure)
 
 
 def train(arm: Arm, run_folder: Path, say: Say, ranks: int = 1) -> None:
@@ -94,7 +92,7 @@ def train(arm: Arm, run_folder: Path, say: Say, ranks: int = 1) -> None:
     words += [word for setting in arm.settings for word in ("--set", setting)]
     words += [word for setting in arm.data_settings for word in ("--data-set", setting)]
     start = ["-m", "trainer.launch", "--nproc-per-node", str(ranks), *RENDEZVOUS, "-m"] if ranks > 1 else ["-m"]
-    say(f"{arm.name}: trainer {' '.join(words)}")
+    say(f"{arm.name}: python {shlex.join([*start, 'trainer.main', *words])}")
     log = run_folder.parent / "train.log"
     with log.open("a", encoding="utf-8") as file:
         done = subprocess.run([sys.executable, *start, "trainer.main", *words], stdout=file, stderr=subprocess.STDOUT)
