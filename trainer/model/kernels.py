@@ -41,6 +41,8 @@ class Kernel(NamedTuple):
     """Channels of each in the parity check, 0 for one number a head."""
     shared: tuple[str, ...] = ()
     """Inputs that all heads share; ours then have one head."""
+    options: tuple[tuple[str, float], ...] = ()
+    """What else it is told."""
 
 
 KERNELS = {
@@ -49,7 +51,12 @@ KERNELS = {
     ),
     "gated linear attention": Kernel("fla.ops.gla", "chunk_gla", ("q", "k", "v", "g"), (64, 64, 64, 64)),
     "diagonal plus low rank": Kernel(
-        "fla.ops.generalized_delta_rule", "chunk_dplr_delta_rule", ("q", "k", "v", "gk", "a", "b"), (64,) * 6
+        "fla.ops.generalized_delta_rule",
+        "chunk_dplr_delta_rule",
+        ("q", "k", "v", "gk", "a", "b"),
+        (64,) * 6,
+        # no decay is below diagonal.FLOOR: told so, the kernel takes chunks of 64 instead of 16
+        options=(("lower_bound", -2.5),),
     ),
     "scalar gate": Kernel("fla.ops.simple_gla", "chunk_simple_gla", ("q", "k", "v", "g"), (64, 64, 64, 0), ("q", "k")),
 }
@@ -73,13 +80,19 @@ def with_kernel(name: str) -> Callable[[Rule], Rule]:
             first = arguments[0]
             if first.device.type != "cuda" or first.shape[2] == 1:
                 return form(*arguments, **options)
-            kernel = choose(name, form).kernel
-            return kernel(*arguments) if kernel is not None else form(*arguments, **options)
+            return _on_cuda(name, form, arguments, options)
 
         FORMS[name] = form
         return run
 
     return decorate
+
+
+@torch.compiler.disable
+def _on_cuda(name: str, form: Rule, arguments: tuple[Tensor, ...], options: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    """Run what was chosen. A compiler stays outside: it would trace the probe again with every graph."""
+    kernel = choose(name, form).kernel
+    return kernel(*arguments) if kernel is not None else form(*arguments, **options)
 
 
 FORMS: dict[str, Rule] = {}
@@ -116,14 +129,23 @@ def load(kernel: Kernel) -> Rule:
             name: _prepared(x.expand(-1, heads, *x.shape[2:]), torch.float32 if name in DECAYS else dtype)
             for name, x in zip(kernel.inputs, inputs, strict=True)
         }
-        out, after = function(**named, scale=1.0, initial_state=state.float(), output_final_state=True)
+        others = {"scale": 1.0, "initial_state": state.float(), "output_final_state": True, **dict(kernel.options)}
+        out, after = function(**named, **others)
         return out[:, :length].transpose(1, 2).float(), after.float()
 
     return run
 
 
 def parity(kernel: Rule, form: Rule, sizes: Kernel, device: str) -> float:
-    """Return how far a kernel is from the PyTorch form on a ragged length: outputs, state and gradients, relative."""
+    """Return how far a kernel is from the PyTorch form on a ragged length: outputs, state and gradients, relative.
+
+    In float32 and with gradients, whoever asks first: validation has none, training in bfloat16 would blur it.
+    """
+    with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device, enabled=False):
+        return _parity(kernel, form, sizes, device)
+
+
+def _parity(kernel: Rule, form: Rule, sizes: Kernel, device: str) -> float:
     generator = torch.Generator().manual_seed(0)
     results = []
     batch, heads, length = 2, 2, 150

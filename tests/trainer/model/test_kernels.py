@@ -28,7 +28,7 @@ RULES = {
 def stand_in(error: float, seen: list[int]):
     """Return a kernel in their layout, (B, T, H, ...), that goes step by step, off by a share."""
 
-    def kernel(q, k, v, scale, initial_state, output_final_state, g=None, gk=None, beta=None, a=None, b=None):
+    def kernel(q, k, v, scale, initial_state, output_final_state, g=None, gk=None, beta=None, a=None, b=None, **bounds):
         seen.append(q.shape[1])
         state, outputs = initial_state, []
         decay = g if gk is None else gk
