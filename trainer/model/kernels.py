@@ -136,25 +136,19 @@ def load(kernel: Kernel) -> Rule:
     return run
 
 
-def parity(kernel: Rule, form: Rule, sizes: Kernel, device: str) -> float:
+def parity(kernel: Rule, form: Rule, sizes: Kernel, device: str, dtype: torch.dtype = torch.float32) -> float:
     """Return how far a kernel is from the PyTorch form on a ragged length: outputs, state and gradients, relative.
 
-    In float32 and with gradients, whoever asks first: validation has none, training in bfloat16 would blur it.
+    With gradients and inputs of ``dtype``, whoever asks first: validation has none, autocast would blur it.
     """
     with torch.inference_mode(False), torch.enable_grad(), torch.autocast(device, enabled=False):
-        return _parity(kernel, form, sizes, device)
+        return _parity(kernel, form, sizes, device, dtype)
 
 
-def _parity(kernel: Rule, form: Rule, sizes: Kernel, device: str) -> float:
-    generator = torch.Generator().manual_seed(0)
+def _parity(kernel: Rule, form: Rule, sizes: Kernel, device: str, dtype: torch.dtype) -> float:
     results = []
-    batch, heads, length = 2, 2, 150
-    drawn = [torch.randn(batch, heads, length, max(1, size), generator=generator) for size in sizes.columns]
-    state = torch.randn(batch, heads, sizes.columns[1], sizes.columns[2], generator=generator)
     for rule in (kernel, form):
-        inputs = [_plausible(name, x, size) for name, x, size in zip(sizes.inputs, drawn, sizes.columns, strict=True)]
-        inputs = [x[:, :1] if name in sizes.shared else x for name, x in zip(sizes.inputs, inputs, strict=True)]
-        leaves = [x.to(device).requires_grad_() for x in (*inputs, state)]
+        leaves = example(sizes, 2, 2, 150, torch.device(device), dtype)
         out, after = rule(*leaves)
         gradients = torch.autograd.grad(out.square().mean() + after.square().mean(), leaves)
         results.append([x.detach().double() for x in (out, after, *gradients)])
@@ -162,6 +156,18 @@ def _parity(kernel: Rule, form: Rule, sizes: Kernel, device: str) -> float:
         float((one - other).abs().max() / other.abs().max().clamp(min=1e-12))
         for one, other in zip(*results, strict=True)
     )
+
+
+def example(
+    sizes: Kernel, batch: int, heads: int, length: int, device: torch.device, dtype: torch.dtype = torch.float32
+) -> list[Tensor]:
+    """Return noise as a recurrence meets it in use, always the same: its inputs, then the state (always float32)."""
+    generator = torch.Generator().manual_seed(0)
+    drawn = [torch.randn(batch, heads, length, max(1, size), generator=generator) for size in sizes.columns]
+    state = torch.randn(batch, heads, sizes.columns[1], sizes.columns[2], generator=generator)
+    inputs = [_plausible(name, x, size) for name, x, size in zip(sizes.inputs, drawn, sizes.columns, strict=True)]
+    inputs = [x[:, :1] if name in sizes.shared else x for name, x in zip(sizes.inputs, inputs, strict=True)]
+    return [x.to(device).requires_grad_() for x in (*(x.to(dtype) for x in inputs), state)]
 
 
 def describe(names: tuple[str, ...], device: str) -> list[str]:
