@@ -1,4 +1,4 @@
-"""``python -m trainer.flagship --minutes 9 --state FOLDER``: a leg of the flagship run; again with the same: the next."""
+"""``python -m trainer.flagship --minutes 9 --state FOLDER``: a leg of the flagship run; once more: the next leg."""
 
 import argparse
 import importlib.util
@@ -85,21 +85,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--minutes", type=float, required=True, help="that this leg may take, whatever happens")
     parser.add_argument(
-        "--state", type=Path, required=True, help="folder that legs go on from; made if it is not there"
+        "--state", type=Path, required=True, help="folder that legs go on from; made where there is none"
     )
     parser.add_argument("--device", default="cuda", choices=("cuda", "cpu"), help="cuda (the default) or cpu")
-    parser.add_argument(
-        "--scale", default="full", choices=list(SCALES), help="full, or small: a rehearsal of all of it"
-    )
+    parser.add_argument("--scale", default="full", choices=list(SCALES), help="full, or small: a rehearsal")
     parser.add_argument("--phases", help=f"only these, in this order: {','.join(PHASES)}")
     parser.add_argument("--again", action="store_true", help="measure again what was measured on such a machine")
     parser.add_argument(
-        "--training-minutes", type=float, default=14.0, help="of all legs together, sets the schedule (14)"
+        "--training-minutes", type=float, default=14.0, help="of all legs together: fixes the schedule (14)"
     )
     parser.add_argument("--init", help="weights to begin with: an index, an exported file or a run")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="A.B=C", help="change the stages' training recipes"
-    )
+    parser.add_argument("--set", action="append", default=[], metavar="A.B=C", help="change the training recipes")
     return cli.run(command, parser.parse_args(arguments))
 
 

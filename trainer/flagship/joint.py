@@ -24,7 +24,7 @@ PIECE = 64
 def play_jointly(
     agent: Agent, suites: Sequence[Prepared], steps: int, ends: float, begin: Begin | None = None
 ) -> list[tuple[Prepared, Tally]]:
-    """Play all suites from empty contexts, unless given one; return each, with the steps that were played, and its tally.
+    """Play all suites from empty contexts, unless given one; return each, with the steps played, and its tally.
 
     Args:
         agent: It is reset.

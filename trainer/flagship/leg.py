@@ -56,7 +56,6 @@ class Leg:
         self.state, self.asked, self._say = state, asked, say
         self.scale: Scale = SCALES[asked.scale]  # type: ignore[index]
         self._ends = time.monotonic() + 60.0 * asked.minutes
-        self._running: subprocess.Popen[bytes] | None = None
         self.stopped = False
         self.machine = machine_name(asked.device)
 
@@ -70,6 +69,7 @@ class Leg:
         before = {number: signal.signal(number, self._told_to_stop) for number in (signal.SIGTERM, signal.SIGINT)}
         self.state.note("leg", machine=self.machine, minutes=self.asked.minutes, phases=list(self.asked.phases))
         failed = []
+        compiling = self._start("warm", 600.0, subprocess.DEVNULL)
         try:
             for phase in self.asked.phases:
                 if self.stopped and phase != "share":
@@ -77,6 +77,8 @@ class Leg:
                 elif not self._phase(phase):
                     failed.append(phase)
         finally:
+            _signal(compiling, signal.SIGKILL)
+            compiling.wait()
             for number, handler in before.items():
                 signal.signal(number, handler)
         over = time.monotonic() - self._ends
@@ -111,20 +113,21 @@ class Leg:
         self._say(f"{name}: {seconds:.0f} s")
         began = time.monotonic()
         self.state.note("phase-begun", phase=name, seconds=round(seconds, 1), machine=self.machine)
-        command = [sys.executable, "-m", "trainer.flagship.worker", name, "--state", str(self.state.folder)]
-        command += ["--device", self.asked.device, "--scale", self.asked.scale, "--seconds", f"{seconds:.2f}"]
+        process = self._start(name, seconds, subprocess.PIPE)
         with (self.state.folder / f"{name}.log").open("ab") as log:
-            self._running = subprocess.Popen(
-                command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True, cwd=Path.cwd()
-            )
-            late = self._follow(self._running, log, began + seconds, GRACE.get(name, OTHERS))
-        code, self._running = self._running.returncode, None
+            late = self._follow(process, log, began + seconds, GRACE.get(name, OTHERS))
+        code = process.returncode
         how = "late" if late else "done" if code == 0 else "failed"
         took = round(time.monotonic() - began, 1)
         self.state.note("phase", phase=name, how=how, code=code, took=took, machine=self.machine)
         if how != "done":
             self._say(f"{name}: {how} after {took} s, exit code {code}; its log: {self.state.folder / f'{name}.log'}")
         return how
+
+    def _start(self, name: str, seconds: float, out: int) -> "subprocess.Popen[bytes]":
+        command = [sys.executable, "-m", "trainer.flagship.worker", name, "--state", str(self.state.folder)]
+        command += ["--device", self.asked.device, "--scale", self.asked.scale, "--seconds", f"{seconds:.2f}"]
+        return subprocess.Popen(command, stdout=out, stderr=subprocess.STDOUT, start_new_session=True, cwd=Path.cwd())
 
     def _follow(self, process: "subprocess.Popen[bytes]", log: Any, ends: float, grace: float) -> bool:
         """Pass on what a process says until it ends or has to be ended; return whether it had to."""

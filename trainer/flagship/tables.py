@@ -51,7 +51,8 @@ def _machine(lines: list[Line]) -> str:
     ]
     upload = ", ".join(f"{name} {rate / 1e9:.1f} GB/s" for name, rate in last["upload"].items())
     return (
-        f"## Ceilings, measured in the same run\n{facts}\n\n{grid(('matrix product', 'type', 'T operations/s'), rows)}\n"
+        f"## Ceilings, measured in the same run\n{facts}\n\n"
+        f"{grid(('matrix product', 'type', 'T operations/s'), rows)}\n"
         f"Copying memory {last['copy'] / 1e9:,.0f} GB/s; to the device: {upload}; "
         f"one small operation {1e6 * last['launch_seconds']:.1f} us.\n"
     )
@@ -76,7 +77,7 @@ def _parity(kernels: list[Line], blocks: list[Line]) -> str:
     return (
         "## Kernels beside their plain forms\n"
         + grid(("recurrence", "what runs", "why", "kernel, ms", "PyTorch, ms"), timed)
-        + "\nBlocks on the device beside the same weights in float32 on the CPU, whole pass and segments, gradients too:\n\n"
+        + "\nBlocks here beside the same weights in float32 on the CPU: whole pass and segments, gradients too:\n\n"
         + grid(("block", "type", "largest difference", "where", "agrees"), compared)
     )
 
@@ -177,17 +178,17 @@ def _positions(share: Path) -> str:
         found = next((line for line in reversed(lines) if line.get("set") == SET), found)
     if not found:
         return ""
-    bins = [one for one in found["by_position"] if one.get("policy") is not None]
-    rows = [(f"{one['from']:,}-{one['to']:,}", f"{one['policy']:.4f}") for one in bins]
+    bins = [one for one in found["by_position"] if one.get("loss_policy") is not None]
+    rows = [(f"{one['from']:,}-{one['to']:,}", f"{one['loss_policy']:.4f}") for one in bins]
     return (
-        f"## Loss by position in the context\n{grid(('rows', 'policy loss'), rows)}\n{_slope(bins)} In the paper it falls "
-        "about linearly in log(context), to 20K steps.\n"
+        f"## Loss by position in the context\n{grid(('rows', 'policy loss'), rows)}\n{_slope(bins)} In the paper it "
+        "falls about linearly in log(context), to 20K steps.\n"
     )
 
 
 def _slope(bins: list[Line]) -> str:
     """Return in words how straight the loss falls in the logarithm of the position, from row 8 on."""
-    points = [(math.log2(0.5 * (one["from"] + one["to"])), one["policy"]) for one in bins if one["from"] >= 8]
+    points = [(math.log2(0.5 * (one["from"] + one["to"])), one["loss_policy"]) for one in bins if one["from"] >= 8]
     if len(points) < 3:
         return "Too few bins to tell a slope."
     mean_x, mean_y = (sum(column) / len(points) for column in zip(*points, strict=True))

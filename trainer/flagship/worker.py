@@ -21,6 +21,7 @@ from trainer.flagship.scale import SCALES, Scale
 from trainer.flagship.state import State
 
 MODULES = {
+    "warm": "warm",
     "machine": "machine",
     "parity": "parity",
     "pick": "pick",
