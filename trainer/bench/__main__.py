@@ -86,7 +86,8 @@ def on_device(arguments: argparse.Namespace, base: configs.TrainConfig) -> int:
     backbones = _names(arguments.backbones or base.model.backbone, get_args(Backbone), "--backbones")
     layouts = _names(arguments.layouts or base.model.layout, get_args(Layout), "--layouts")
     kinds = [_settings(arguments, base, *kind) for kind in product(backbones, layouts)]
-    cells = [(configs.load(arguments.recipe, settings), context) for settings in kinds for context in contexts]
+    cut = [f"segment={arguments.segment}"] if arguments.segment else []
+    cells = [(configs.load(arguments.recipe, [*settings, *cut]), at) for settings in kinds for at in contexts]
     said = print if not arguments.json else lambda line: None
     command = " ".join(["python -m trainer.bench", *arguments.typed])
     machine, results = gpu.measure(cells, arguments.device, arguments.rows, arguments.seconds, command, said)
@@ -169,9 +170,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     parser.add_argument("--data", help="dataset's URL or recipe:NAME: how fast the loader alone feeds it, too")
     parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="cuda: on a GPU (cpu)")
-    parser.add_argument(
-        "--rows", type=int, default=131_072, help="on a GPU: steps passed at once, all sequences together"
-    )
+    parser.add_argument("--rows", type=int, default=131_072, help="on a GPU: steps passed at once in all")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--seconds", type=float, default=3.0, help="at least so long for each cell")
     parser.add_argument("--sizes", action="store_true", help="print the recipe's sizes with their reasons, and stop")

@@ -70,6 +70,8 @@ class Scale(Settings):
     cells: tuple[Cell, ...]
     workers: int
     """Loader processes."""
+    tries: int = 2
+    """Configurations that Triton tries of a kernel."""
     compiles: bool = True
     """Whether compiled blocks are tried; on a CPU compiling takes longer than the rehearsal."""
     suites: tuple[str, ...]

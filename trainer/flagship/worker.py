@@ -17,6 +17,7 @@ from pathlib import Path
 import torch
 
 from common import cli
+from trainer.flagship import tuning
 from trainer.flagship.scale import SCALES, Scale
 from trainer.flagship.state import State
 
@@ -61,6 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.device == "cpu":
         os.environ["CUDA_VISIBLE_DEVICES"] = ""
         torch.set_num_threads(1)
+    else:
+        tuning.try_at_most(SCALES[arguments.scale].tries)
     logging.basicConfig(level=logging.WARNING, format="%(message)s")
     warnings.filterwarnings("ignore", message=".*ChunkDeltaRuleFunction does not support float32.*")
     work = Work(
