@@ -116,6 +116,8 @@ class Leg:
         process = self._start(name, seconds, subprocess.PIPE)
         with (self.state.folder / f"{name}.log").open("ab") as log:
             late = self._follow(process, log, began + seconds, GRACE.get(name, OTHERS))
+        if process.stdout is not None:
+            process.stdout.close()
         code = process.returncode
         how = "late" if late else "done" if code == 0 else "failed"
         took = round(time.monotonic() - began, 1)
