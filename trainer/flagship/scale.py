@@ -150,7 +150,7 @@ FULL = Scale(
 SMALL = Scale(
     name="small",
     seconds=Seconds(
-        machine=20, parity=20, pick=20, speed=30, feed=30, trace=20, evaluate=30, demonstrations=20, share=20, reserve=4
+        machine=25, parity=30, pick=25, speed=40, feed=60, trace=40, evaluate=40, demonstrations=30, share=25, reserve=4
     ),
     stages=(
         Stage(name="1-easy", recipe="flagship-easy", data="flagship-easy", share=0.35, updates_at_least=4),
