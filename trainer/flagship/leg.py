@@ -27,8 +27,10 @@ SMALLEST = 2.0
 GRACE = {"train": 10.0}
 """Seconds between asking and killing; ``OTHERS`` unless here."""
 OTHERS = 3.0
+AGAIN = ("speed", "train")
+"""Phases that are begun again when they die: they go on behind what killed them, or without it."""
 CRASHES = 3
-"""Times that a phase which dies is begun again: it goes on behind what killed it."""
+"""Times, at most."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -105,7 +107,7 @@ class Leg:
             if how in ("done", "late") or self.stopped:
                 return True
             crashes += 1
-            if name != "speed" or crashes >= CRASHES:
+            if name not in AGAIN or crashes >= CRASHES:
                 return False
 
     def _once(self, name: str, seconds: float) -> str:

@@ -6,8 +6,10 @@ saves, and is whole.
 """
 
 import os
+import shutil
 import signal
 import threading
+import traceback
 from pathlib import Path
 from typing import Any
 
@@ -34,26 +36,32 @@ def run(work: Work) -> None:
         DataError: Training failed; its message is on the console.
     """
     stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
+    before = signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
     timer = threading.Timer(max(0.0, work.left - min(MOST_SAVING, SAVING * work.left)), _time_is_up, (stop,))
     timer.daemon = True
     timer.start()
-    for place, stage in enumerate(work.scale.stages):
-        if place < first_stage(work.state, work.scale):
-            continue
-        settings = settings_of(work, place)
-        if steps_done(work.state, stage) >= settings["steps"]:
-            continue
-        if stop.is_set():
-            break
-        work.state.note("training", stage=stage.name, from_step=steps_done(work.state, stage), steps=settings["steps"])
-        work.say(f"  {stage.name}: {steps_done(work.state, stage)} of {settings['steps']} steps")
-        code = _train(settings["arguments"])
-        work.state.note("trained", stage=stage.name, step=steps_done(work.state, stage), code=code)
-        if code:
-            raise DataError(f"training of stage {stage.name} failed, exit code {code}")
-        signal.signal(signal.SIGTERM, lambda number, frame: stop.set())
-    timer.cancel()
+    try:
+        for place in range(first_stage(work.state, work.scale), len(work.scale.stages)):
+            if not stop.is_set():
+                _go_on(work, place)
+    finally:
+        timer.cancel()
+        signal.signal(signal.SIGTERM, before)
+
+
+def _go_on(work: Work, place: int) -> None:
+    """Train a stage from where it is to its end, or until told to stop."""
+    stage, settings = work.scale.stages[place], settings_of(work, place)
+    done = steps_done(work.state, stage)
+    if done >= settings["steps"]:
+        return
+    work.state.note("training", stage=stage.name, from_step=done, steps=settings["steps"])
+    work.say(f"  {stage.name}: {done} of {settings['steps']} steps")
+    why = _train(settings["arguments"])
+    work.state.note("trained", stage=stage.name, step=steps_done(work.state, stage), why=why)
+    if why:
+        _simplify(work, stage)
+        raise DataError(f"training of stage {stage.name} failed: {why}")
 
 
 def _time_is_up(stop: threading.Event) -> None:
@@ -61,11 +69,29 @@ def _time_is_up(stop: threading.Event) -> None:
     os.kill(os.getpid(), signal.SIGTERM)
 
 
-def _train(arguments: list[str]) -> int:
-    """Run the trainer's command in this process."""
+def _train(arguments: list[str]) -> str:
+    """Run the trainer's command in this process; return why it failed, nothing where it did not."""
     from trainer.main import parse, train
 
-    return cli.run(train, parse(arguments))
+    try:
+        code = cli.run(train, parse(arguments))
+    except Exception as error:  # whatever it is: it is told, and the phase begins again without what may have been it
+        traceback.print_exc()
+        return f"{type(error).__name__}: {str(error)[:500]}"
+    return f"exit code {code}" if code else ""
+
+
+def _simplify(work: Work, stage: Stage) -> None:
+    """After a failure before the first checkpoint: take compiled blocks out, where they were in, and begin anew."""
+    if steps_done(work.state, stage):
+        return
+    shutil.rmtree(work.state.runs / stage.name, ignore_errors=True)
+    made = work.state.settings()["stages"]
+    plain = ["compile=false" if word == "compile=true" else word for word in made[stage.name]["arguments"]]
+    if plain != made[stage.name]["arguments"]:
+        work.state.note("without-compile", stage=stage.name)
+        work.say(f"  {stage.name}: it failed with compiled blocks before its first checkpoint; once more without")
+    work.state.keep(stages=made | {stage.name: made[stage.name] | {"arguments": plain}})
 
 
 def settings_of(work: Work, place: int) -> dict[str, Any]:

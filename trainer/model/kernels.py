@@ -88,11 +88,19 @@ def with_kernel(name: str) -> Callable[[Rule], Rule]:
     return decorate
 
 
-@torch.compiler.disable
-def _on_cuda(name: str, form: Rule, arguments: tuple[Tensor, ...], options: dict[str, Any]) -> tuple[Tensor, Tensor]:
-    """Run what was chosen. A compiler stays outside: it would trace the probe again with every graph."""
+def _chosen(name: str, form: Rule, arguments: tuple[Tensor, ...], options: dict[str, Any]) -> tuple[Tensor, Tensor]:
+    """Run what was chosen."""
     kernel = choose(name, form).kernel
     return kernel(*arguments) if kernel is not None else form(*arguments, **options)
+
+
+_on_cuda = _chosen
+
+
+def keep_out_of_graphs() -> None:
+    """Let compilers call what was chosen instead of tracing it: they would trace the probe again with every graph."""
+    global _on_cuda
+    _on_cuda = torch.compiler.disable(_chosen)  # not at import: this loads the compiler, a second of anyone's time
 
 
 FORMS: dict[str, Rule] = {}

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from common.errors import DataError
 from common.synthesis.recipe import load as load_data
 from trainer import config as configs
 from trainer.agent import Agent, AgentSettings
@@ -75,6 +76,25 @@ def test_a_stage_begins_with_the_one_before_and_a_new_machine_with_the_weights_i
     assert stages.first_stage(other.state, SMALL) == 1
     arguments = stages.settings_of(other, 1)["arguments"]
     assert arguments[arguments.index("--init") + 1] == str(index)
+
+
+def test_training_that_fails_at_once_begins_anew_without_compiled_blocks(tmp_path, monkeypatch) -> None:
+    work = work_in(tmp_path, compile=True)
+    seen = []
+
+    def fail(arguments: list[str]) -> str:
+        seen.append("compile=true" in arguments)
+        run = work.state.runs / SMALL.stages[0].name
+        assert not run.exists(), "nothing of the failed attempt is left"
+        run.mkdir()
+        return "RuntimeError: no such instruction"
+
+    monkeypatch.setattr(stages, "_train", fail)
+    for _ in range(2):
+        with pytest.raises(DataError, match="no such instruction"):
+            stages.run(work)
+    assert seen == [True, False]
+    assert [line["why"] for line in work.state.lines("trained")] == ["RuntimeError: no such instruction"] * 2
 
 
 @pytest.mark.parametrize("scale", [FULL, SMALL], ids=lambda scale: scale.name)
