@@ -23,6 +23,8 @@ FOLDER = "evaluation"
 def run(work: Work) -> None:
     """Play, score, and write results.json, the tables, and the paper's Table 1 beside ours."""
     began = time.monotonic()
+    if nothing_yet(work, "evaluate"):
+        return
     agent, who = load(work)
     prepared, skipped = ready(work, agent, work.scale.suites, work.scale.worlds, work.scale.steps)
     # a third of what is left when worlds are ready is more than scoring takes
@@ -44,6 +46,15 @@ def run(work: Work) -> None:
     work.say((out / "table1.txt").read_text(encoding="utf-8"))
     if played < work.scale.steps:
         work.say(f"  played {played} of {work.scale.steps} steps: the phase's seconds were over")
+
+
+def nothing_yet(work: Work, phase: str) -> bool:
+    """Return whether nothing was trained yet, and say so."""
+    if trained(work.state) is not None:
+        return False
+    work.state.note("skipped", what=phase, why="nothing is trained yet")
+    work.say("  nothing is trained yet")
+    return True
 
 
 def load(work: Work) -> tuple[Agent, Subject]:

@@ -10,7 +10,7 @@ from trainer.evaluation.demonstrations import begin_with
 from trainer.evaluation.report import offline
 from trainer.evaluation.score import scores
 from trainer.flagship.joint import play_jointly
-from trainer.flagship.judge import FOLDER, heading, load, ready
+from trainer.flagship.judge import FOLDER, heading, load, nothing_yet, ready
 from trainer.flagship.state import write_json
 from trainer.flagship.worker import Work
 
@@ -20,6 +20,8 @@ KINDS = ("oracle", "random")
 def run(work: Work) -> None:
     """Show, play, score; write demonstrations.json and table2.txt."""
     began, scale = time.monotonic(), work.scale
+    if nothing_yet(work, "demonstrations"):
+        return
     agent, who = load(work)
     prepared, skipped = ready(work, agent, scale.table2, scale.table2_worlds, scale.table2_steps)
     pairs = [(on, demonstrations(on, kind, scale.demonstrated)) for on in prepared for kind in KINDS]
