@@ -55,7 +55,7 @@ class Pace:
         """Of a step."""
         rows = random_rows(sequences, span)
         self._cuts = [segment_of(rows, at, min(at + segment, span)) for at in range(0, span, segment)]
-        self._counts = sum(part.targets.counts() for part in self._cuts).to(device)
+        self._counts = torch.stack([part.targets.counts() for part in self._cuts]).sum(dim=0).to(device)
         self._goes_on, self._state = span < context, None
 
     def step(self) -> None:

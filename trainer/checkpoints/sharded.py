@@ -49,7 +49,7 @@ def export_sharded(
         size += length
     for old in folder.glob("model-*.safetensors"):
         old.unlink()
-    weights, files = {}, {}
+    weights, files = dict[str, str](), dict[str, str]()
     for number, part in enumerate(parts, 1):
         path = folder / f"model-{number:05d}-of-{len(parts):05d}.safetensors"
         save_file(part, str(path))

@@ -18,7 +18,7 @@ WARM = 4
 def run(work: Work) -> None:
     """Measure one thread alone, then the stage's workers, batches sent to the device."""
     for stage in work.scale.stages:
-        config = configs.load(stage.recipe, work.scale.overrides)
+        config = configs.load(stage.recipe, work.sets)
         data = f"recipe:{stage.data}"
         mixture = Mixture(Opening((data,), work.scale.data_overrides), config.data)
         alone = loader_rate(data, config, 1.0, work.scale.data_overrides)

@@ -15,7 +15,7 @@ BEGINNINGS = 4
 def run(work: Work) -> None:
     """Time the last stage's training, plain first, then compiled; keep the faster one's settings and rate."""
     stage = work.scale.stages[-1]
-    config = configs.load(stage.recipe, work.scale.overrides)
+    config = configs.load(stage.recipe, work.sets)
     length = length_of(work.scale, stage.data)
     peak = work.state.settings().get("peak", float("inf"))
     segment = min(config.segment or length, length)

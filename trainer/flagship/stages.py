@@ -100,7 +100,7 @@ def settings_of(work: Work, place: int) -> dict[str, Any]:
     stages: dict[str, Any] = known.get("stages", {})
     if stage.name in stages:
         return dict(stages[stage.name])
-    sets = [*work.scale.overrides, *known.get("sets", [])]
+    sets = work.sets
     config = configs.load(stage.recipe, sets)
     batch = max(1, round(config.batch * known.get("batch_share", 1.0)))
     sets += [f"batch={batch}", f"compile={'true' if known.get('compile', False) else 'false'}"]

@@ -19,7 +19,7 @@ SHOWN = 40
 def run(work: Work) -> None:
     """Profile the flagship's training as picked; the table goes to the journal and to share/profile.txt."""
     picked, stage = work.state.settings(), work.scale.stages[-1]
-    config = configs.load(stage.recipe, work.scale.overrides)
+    config = configs.load(stage.recipe, work.sets)
     length = length_of(work.scale, stage.data)
     segment = picked.get("segment", min(config.segment or length, length))
     sequences = max(1, round(config.batch * picked.get("batch_share", 1.0)))

@@ -52,6 +52,11 @@ class Work:
         """Seconds left."""
         return self.ends - time.monotonic()
 
+    @property
+    def sets(self) -> list[str]:
+        """``--set`` settings of every stage's training recipe: the scale's, then the command's."""
+        return [*self.scale.overrides, *self.state.settings().get("sets", [])]
+
     def say(self, line: str) -> None:
         """Print a line."""
         print(line, flush=True)

@@ -160,11 +160,12 @@ class Attention(nn.Module):
         # (B, N H, ..): the blocks' own positions and those of the block before
         inside = slice(remembered, remembered + whole * window)
         blocks = [x[:, :, inside].unflatten(2, (whole, window)).transpose(1, 2) for x in (keys, values)]
-        both = [torch.cat([x[:, :-1], x[:, 1:]], dim=3).flatten(1, 2) for x in blocks]
+        near_keys, near_values = (torch.cat([x[:, :-1], x[:, 1:]], dim=3).flatten(1, 2) for x in blocks)
         asking = q[:, :, window : whole * window].unflatten(2, (whole - 1, window)).transpose(1, 2).flatten(1, 2)
         places = torch.arange(2 * window, device=q.device)
         distance = places[window:, None] - places[None, :]
-        y = scaled_dot_product_attention(asking, *both, attn_mask=(distance >= 0) & (distance < window))
+        mask = (distance >= 0) & (distance < window)
+        y = scaled_dot_product_attention(asking, near_keys, near_values, attn_mask=mask)
         pieces.append(y.unflatten(1, (whole - 1, self.heads)).transpose(1, 2).flatten(2, 3))
         if length > whole * window:
             pieces.append(self._attend(q[:, :, whole * window :], keys, values, remembered + whole * window))
