@@ -10,6 +10,7 @@ import pytest
 
 from tests.conftest import CHECKOUT
 from trainer.agent import Agent
+from trainer.flagship.figure import main as drawn
 from trainer.flagship.leg import PHASES
 from trainer.flagship.state import State
 
@@ -56,6 +57,8 @@ def test_a_short_leg_trains_evaluates_and_shares(tmp_path) -> None:
     assert card["stage"] == "2-anymdp" and card["scores"].keys() == results["suites"].keys()
     assert Agent.load(index).vocabulary == 128
     page = (state / "share" / "tables.md").read_text()
+    assert drawn(["--out", str(tmp_path / "learning.png"), str(state / "share")]) == 0
+    assert (tmp_path / "learning.png").stat().st_size > 10_000
     assert "## Training\n" in page and "95.3 / 2.0K / 29" in page and "with every doubling" in page
 
 
