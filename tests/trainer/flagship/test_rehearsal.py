@@ -19,13 +19,14 @@ MISSING += ("prometheus_client", "minari", "wandb", "mlflow", "stable_baselines3
 """What the project can use elsewhere, and neither such a machine nor wheels/ has."""
 HOOK = f"""
 import sys
+from importlib.machinery import PathFinder
 
-class Missing:
-    def find_spec(self, name, path=None, target=None):
-        if name.partition(".")[0] in {MISSING!r}:
-            raise ModuleNotFoundError(f"No module named {{name!r}}", name=name)
+class Bare(PathFinder):
+    @classmethod
+    def find_spec(cls, name, path=None, target=None):
+        return None if name.partition(".")[0] in {MISSING!r} else super().find_spec(name, path, target)
 
-sys.meta_path.insert(0, Missing())
+sys.meta_path[:] = [Bare if finder is PathFinder else finder for finder in sys.meta_path]
 """
 
 
@@ -42,6 +43,14 @@ def command(state: Path, bare: Path, *arguments: str, timeout: float = 500) -> s
 
 def ways(state: Path) -> dict[str, str]:
     return {line["phase"]: line["how"] for line in State(state).lines("phase")}
+
+
+def test_the_missing_packages_are_missing_there(tmp_path) -> None:
+    (tmp_path / "sitecustomize.py").write_text(HOOK)
+    look = "import importlib.util as u, pydantic; print(u.find_spec('zarr'), u.find_spec('torch') is not None)"
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run([sys.executable, "-c", look], env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == ["None", "True"], done.stderr
 
 
 def test_a_short_leg_trains_evaluates_and_shares(tmp_path) -> None:
