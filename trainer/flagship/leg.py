@@ -18,7 +18,7 @@ from typing import Any
 from trainer.flagship.scale import SCALES, Scale
 from trainer.flagship.state import State
 
-MEASURING = ("machine", "parity", "pick", "speed", "feed", "trace")
+MEASURING = ("compile", "machine", "parity", "pick", "speed", "feed", "trace")
 """Done once on a kind of machine; ``speed`` goes on in later legs where it was not finished."""
 ALWAYS = ("train", "evaluate", "demonstrations", "share")
 PHASES = (*MEASURING, *ALWAYS)

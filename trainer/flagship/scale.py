@@ -34,6 +34,7 @@ class Cell(Settings):
 class Seconds(Settings):
     """What each phase may take at most; training gets what is left of a leg."""
 
+    compile: float
     machine: float
     parity: float
     pick: float
@@ -114,11 +115,12 @@ def _cells() -> tuple[Cell, ...]:
 FULL = Scale(
     name="full",
     seconds=Seconds(
+        compile=75,
         machine=20,
-        parity=60,
+        parity=45,
         pick=60,
-        speed=110,
-        feed=40,
+        speed=90,
+        feed=30,
         trace=30,
         evaluate=90,
         demonstrations=40,
@@ -150,7 +152,17 @@ FULL = Scale(
 SMALL = Scale(
     name="small",
     seconds=Seconds(
-        machine=25, parity=30, pick=25, speed=40, feed=60, trace=40, evaluate=40, demonstrations=30, share=25, reserve=4
+        compile=45,
+        machine=25,
+        parity=30,
+        pick=25,
+        speed=40,
+        feed=60,
+        trace=40,
+        evaluate=40,
+        demonstrations=30,
+        share=25,
+        reserve=4,
     ),
     stages=(
         Stage(name="1-easy", recipe="flagship-easy", data="flagship-easy", share=0.35, updates_at_least=4),

@@ -53,7 +53,13 @@ def summary(events: list[Any], on_gpu: bool) -> dict[str, Any]:
         on_gpu: Whether the kernels are the device's.
     """
     kind = torch.autograd.DeviceType.CUDA if on_gpu else torch.autograd.DeviceType.CPU
-    mine = [event for event in events if event.device_type == kind and event.time_range.end > event.time_range.start]
+    mine = [
+        event
+        for event in events
+        if event.device_type == kind
+        and event.time_range.end > event.time_range.start
+        and not getattr(event, "is_user_annotation", False)  # spans of several kernels, no kernels
+    ]
     spans = sorted((event.time_range.start, event.time_range.end) for event in mine)
     busy, gaps, end = 0.0, 0.0, spans[0][0] if spans else 0.0
     for first, last in spans:

@@ -23,6 +23,7 @@ from trainer.flagship.state import State
 
 MODULES = {
     "warm": "warm",
+    "compile": "compiling",
     "machine": "machine",
     "parity": "parity",
     "pick": "pick",

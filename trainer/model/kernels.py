@@ -156,7 +156,7 @@ def parity(kernel: Rule, form: Rule, sizes: Kernel, device: str, dtype: torch.dt
 def _parity(kernel: Rule, form: Rule, sizes: Kernel, device: str, dtype: torch.dtype) -> float:
     results = []
     for rule in (kernel, form):
-        leaves = example(sizes, 2, 2, 150, torch.device(device), dtype)
+        leaves = example(sizes, 1, 8, 150, torch.device(device), dtype)
         out, after = rule(*leaves)
         gradients = torch.autograd.grad(out.square().mean() + after.square().mean(), leaves)
         results.append([x.detach().double() for x in (out, after, *gradients)])
