@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 
-.PHONY: help setup lint test test-all demo bench clean
+.PHONY: help setup lint test test-all demo bench wheels clean
 help:            ## list the targets
 	@grep -E '^[a-z-]+:.*##' Makefile | sed -E 's/:[^#]*##/\t/'
 
@@ -33,6 +33,13 @@ demo: setup      ## data, training, evaluation and report, small, in under 20 mi
 
 bench: setup     ## the benchmark table
 	$(BIN)/python -m datagen bench
+
+wheels:          ## wheels for the flagship run on a machine without a network (python 3.12, Linux), in wheels/
+	rm -rf wheels
+	$(PYTHON) -m pip download --quiet --disable-pip-version-check --no-deps --only-binary :all: --python-version 3.12 \
+		--platform manylinux_2_28_x86_64 --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 \
+		--requirement trainer/flagship/wheels.txt --dest wheels
+	@du -sm wheels | awk '{ if ($$1 >= 40) { print "wheels/ must stay under 40 MB, has " $$1; exit 1 } print "wheels/: " $$1 " MB" }'
 
 clean:           ## remove .venv
 	rm -rf $(VENV)

@@ -128,14 +128,24 @@ def _unequal(ours: Any, theirs: Any, path: str = "") -> list[tuple[str, Any, Any
 
 
 def provenance() -> dict[str, Any]:
-    """Return what made a product: version, commit (None outside a checkout), packages, Python, time."""
+    """Return what made a product: version, commit (None outside a checkout), packages, Python, time.
+
+    What is not installed has no version: a checkout without an installation, Zarr where data are generated on the fly.
+    """
     return {
-        "version": metadata.version("omnirl"),
+        "version": _version("omnirl"),
         "commit": _commit(),
-        "packages": {package: metadata.version(package) for package in _PACKAGES},
+        "packages": {package: _version(package) for package in _PACKAGES},
         "python": platform.python_version(),
         "created": datetime.now(UTC).isoformat(timespec="seconds"),
     }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None
 
 
 @functools.cache

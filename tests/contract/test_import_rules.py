@@ -13,7 +13,7 @@ ROOMS = {
     "datagen": {"common", "datagen", "rich", "ray", "minari"},
     "trainer": {
         *("common", "trainer", "torch", "safetensors", "tensorboard", "rich", "gymnasium", "PIL", "matplotlib"),
-        *("fla", "wandb", "mlflow", "stable_baselines3", "fastapi", "uvicorn"),
+        *("fla", "triton", "wandb", "mlflow", "stable_baselines3", "fastapi", "uvicorn"),
     },
     "deploy": {"common", "deploy", "fastapi", "starlette", "uvicorn", "prometheus_client", "pyarrow"},
 }
@@ -22,6 +22,7 @@ ONLY_IN = {
     ("common", "matplotlib"): "common/plots",
     ("trainer", "fastapi"): "trainer/serve",
     ("trainer", "uvicorn"): "trainer/serve",
+    ("trainer", "triton"): "trainer/flagship/",
     ("trainer", "gymnasium"): "trainer/evaluation/",
     ("trainer", "PIL"): "trainer/evaluation/",
     ("trainer", "matplotlib"): "trainer/evaluation/",

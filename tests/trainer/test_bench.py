@@ -3,9 +3,12 @@
 import json
 
 import pytest
+import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from tests.trainer.model.parts import BACKBONES
+from trainer import config as configs
+from trainer.bench import gpu
 from trainer.bench.__main__ import main
 from trainer.bench.cell import random_batch
 from trainer.bench.operations import operations
@@ -57,3 +60,21 @@ def test_memory_and_speed_stay_as_they_are_when_the_context_grows(backbone: str,
     short, long = json.loads(capsys.readouterr().out)["results"]
     assert long["peak_bytes"] == pytest.approx(short["peak_bytes"], rel=0.1)
     assert long["steps_per_cpu_second"] > 0.7 * short["steps_per_cpu_second"]
+
+
+def test_a_table_for_a_gpu_is_printed_beside_its_ceilings() -> None:
+    cells = [(configs.load("tiny", [f"model.layout={layout}"]), 64) for layout in ("transition", "podtaw")]
+    said: list[str] = []
+    machine, results = gpu.measure(cells, "cpu", 256, 0.01, "python -m trainer.bench --device cuda", said.append)
+    assert machine["peak"] > 0 and machine["copy"] > 0
+    assert [row["sequences"] for row in results] == [4, 1], "as many positions in a pass"
+    for row in results:
+        used = row["steps_per_second"] * row["operations_per_step"]
+        assert row["share_of_peak"] == pytest.approx(used / machine["peak"])
+    assert len(said) == 5 and "podtaw" in said[-1] and "ceilings here" in said[1]
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU")
+def test_without_a_gpu_its_table_is_refused(capsys) -> None:
+    assert main(["--device", "cuda"]) == 2
+    assert "--device cuda needs a GPU" in capsys.readouterr().err

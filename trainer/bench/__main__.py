@@ -32,6 +32,7 @@ EXAMPLES = (
     "python -m trainer.bench --set compile=true",
     "python -m trainer.bench --recipe small --sizes",
     "python -m trainer.bench --data data/tiny",
+    "python -m trainer.bench --device cuda --recipe small --backbones all --contexts 1024,8192,65536",
 )
 
 
@@ -43,6 +44,8 @@ def bench(arguments: argparse.Namespace) -> int:
         DataError: A cell did not end.
     """
     base = configs.load(arguments.recipe, arguments.set)
+    if arguments.device != "cpu":
+        return on_device(arguments, base)
     if arguments.sizes:
         print("\n".join(table.sizes(base)))
         return 0
@@ -68,6 +71,28 @@ def bench(arguments: argparse.Namespace) -> int:
     loader = _loader(arguments, base, results) if arguments.data else {}
     if arguments.json:
         cli.print_json({"machine": machine, "command": command, "results": results, **loader})
+    return 0
+
+
+def on_device(arguments: argparse.Namespace, base: configs.TrainConfig) -> int:
+    """Measure on a GPU, in this process; print beside the ceilings of the same card.
+
+    Raises:
+        UsageError: There is no such device, or a setting is unknown.
+    """
+    from trainer.bench import gpu
+
+    contexts = [_positive(part, "--contexts") for part in arguments.contexts.split(",")]
+    backbones = _names(arguments.backbones or base.model.backbone, get_args(Backbone), "--backbones")
+    layouts = _names(arguments.layouts or base.model.layout, get_args(Layout), "--layouts")
+    kinds = [_settings(arguments, base, *kind) for kind in product(backbones, layouts)]
+    cut = [f"segment={arguments.segment}"] if arguments.segment else []
+    cells = [(configs.load(arguments.recipe, [*settings, *cut]), at) for settings in kinds for at in contexts]
+    said = print if not arguments.json else lambda line: None
+    command = " ".join(["python -m trainer.bench", *arguments.typed])
+    machine, results = gpu.measure(cells, arguments.device, arguments.rows, arguments.seconds, command, said)
+    if arguments.json:
+        cli.print_json({"machine": machine, "command": command, "results": results})
     return 0
 
 
@@ -126,6 +151,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--layouts", help="of a step, several separated by commas, or all (the recipe's)")
     parser.add_argument("--equal", action="store_true", help="at the recipe's parameters, by the feed-forward part")
     parser.add_argument("--data", help="dataset's URL or recipe:NAME: how fast the loader alone feeds it, too")
+    parser.add_argument("--device", default="cpu", choices=("cpu", "cuda"), help="cuda: on a GPU (cpu)")
+    parser.add_argument("--rows", type=int, default=131_072, help="on a GPU: steps passed at once in all")
     parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--seconds", type=float, default=3.0, help="at least so long for each cell")
     parser.add_argument("--sizes", action="store_true", help="print the recipe's sizes with their reasons, and stop")

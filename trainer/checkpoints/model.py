@@ -6,11 +6,13 @@ from typing import Any
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import Tensor
 
 from common.config import parse
 from common.errors import DataError, UsageError
 from trainer.checkpoints.folder import LATEST, chosen
 from trainer.checkpoints.saver import load
+from trainer.checkpoints.sharded import is_index, read_index, read_tensors
 from trainer.model import Model, ModelConfig
 
 
@@ -18,7 +20,7 @@ def load_model(path: str | Path, checkpoint: str = LATEST) -> Model:
     """Load a model for use, without a process group.
 
     Args:
-        path: A run's directory or an exported ``.safetensors`` file.
+        path: A run's directory, an exported ``.safetensors`` file, or the index of several.
         checkpoint: Of a run: ``latest`` (the newest whole one), ``best`` (the lowest policy loss on the unseen set
             without oracles) or an optimiser step.
 
@@ -28,7 +30,7 @@ def load_model(path: str | Path, checkpoint: str = LATEST) -> Model:
     """
     path = Path(path)
     if path.is_file():
-        return _load_exported(path)
+        return _load_sharded(path) if is_index(path) else _load_exported(path)
     if not (path / "run.json").is_file():
         raise UsageError(f"{path} is neither a run's directory (no run.json) nor an exported .safetensors file")
     try:
@@ -63,6 +65,15 @@ def _load_exported(path: Path) -> Model:
         described = json.loads(metadata["model"])
     except ValueError as error:
         raise DataError(f"{path}: its model settings are damaged: {error}") from error
+    return _filled(described, tensors, path)
+
+
+def _load_sharded(path: Path) -> Model:
+    index = read_index(path)
+    return _filled(index["metadata"]["model"], read_tensors(path, index), path)
+
+
+def _filled(described: Any, tensors: dict[str, Tensor], path: Path) -> Model:
     model = Model(parse(ModelConfig, described, f"the model of {path}"))
     try:
         model.load_state_dict(tensors, strict=True)

@@ -1,6 +1,7 @@
 """How fast the loader alone makes batches of a dataset: what `python -m trainer.bench --data URL` prints."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from trainer.config import TrainConfig
@@ -11,19 +12,20 @@ WARM = 8
 """Batches made before the clock starts: shards are read, kernels compiled."""
 
 
-def loader_rate(data: str, config: TrainConfig, seconds: float = 1.0) -> dict[str, Any]:
+def loader_rate(data: str, config: TrainConfig, seconds: float = 1.0, overrides: Sequence[str] = ()) -> dict[str, Any]:
     """Return steps of the world a second that one thread makes ready for the model, by the clock and by CPU time.
 
     Args:
         data: URL of a dataset, or ``recipe:NAME``.
         config: Batch, order, what varies.
         seconds: At least so long.
+        overrides: Of a data recipe.
 
     Raises:
         UsageError: There is no such data.
         DataError: A shard is missing or damaged.
     """
-    mixture = Mixture(Opening((data,)), config.data)
+    mixture = Mixture(Opening((data,), tuple(overrides)), config.data)
     mixture.check()
     stream = Stream(mixture, config.augment, config.seed, config.batch)
     for number in range(WARM):

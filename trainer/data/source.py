@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from common.dataset import open_dataset
 from common.dataset.dataset import Dataset
 from common.errors import DataError, UsageError
 from trainer.data.config import DataConfig
@@ -151,6 +150,10 @@ def open_source(data: str, overrides: Sequence[str] = (), config: DataConfig | N
     """
     if overrides and not data.startswith(VIRTUAL):
         raise UsageError(f"--data-set changes a data recipe and needs --data recipe:NAME, got --data {data}")
-    if data.startswith(VIRTUAL) or "://" in data:
-        return Source(open_dataset(data, overrides), config or DataConfig())
-    return Source(open_dataset(str(Path(data).absolute())), config or DataConfig())
+    if data.startswith(VIRTUAL):
+        from common.dataset.virtual import VirtualDataset  # needs the generator, which compiles
+
+        return Source(VirtualDataset.of(data.removeprefix(VIRTUAL), overrides), config or DataConfig())
+    from common.dataset import open_dataset  # needs Zarr, which data generated on the fly do without
+
+    return Source(open_dataset(data if "://" in data else str(Path(data).absolute())), config or DataConfig())

@@ -22,7 +22,7 @@ from trainer.agent import Agent, AgentSettings
 from trainer.evaluation.baselines.shown import KINDS, Shown, demonstrations
 from trainer.evaluation.prepared import Prepared
 from trainer.evaluation.protocol import PRESETS, preset
-from trainer.evaluation.report import files, offline
+from trainer.evaluation.report import offline
 from trainer.evaluation.run import Begin, Say, evaluate, prepare
 from trainer.evaluation.subject import subject
 from trainer.evaluation.suites import SUITES, named
@@ -128,6 +128,8 @@ def _numbers(text: str) -> list[int]:
 
 
 def _command(options: argparse.Namespace) -> int:
+    from trainer.evaluation.report import files  # draws pictures: needs matplotlib
+
     episodes, chosen = _numbers(options.episodes), named(options.suite or list(TABLE_2))
     if min(options.worlds, options.threads, options.steps or 1) < 1 or options.seed < 0 or options.steps == 0:
         raise UsageError("--worlds, --steps and --threads must be at least 1 and --seed at least 0")

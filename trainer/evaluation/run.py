@@ -78,7 +78,7 @@ def evaluate(
         With ``model``, ``baselines`` (``score.scores`` of each), ``references``, ``left_out`` and ``settings`` in its
         entry.
     """
-    name, counted = on.suite.name, on.counted
+    name = on.suite.name
     started = time.monotonic()
     film = Film()
     tallies = {"model": tally_agent(agent, on, say, film, begin)}
@@ -87,9 +87,23 @@ def evaluate(
     say(f"{name}: {on.contexts} contexts x {on.steps} steps in {seconds:.1f} s, {speed:,.0f} steps/s")
     for who in baselines:
         tallies[who] = tally_baseline(who, on, _progress(f"{name}, {who}", say), shown)
-    tuned_ones = [who for who in baselines if who in LEARNERS]
+    return Outcome(entry_of(agent, on, tallies, beginning, seconds), tallies, film)
+
+
+def entry_of(agent: Agent, on: Prepared, tallies: dict[str, Tally], beginning: str, seconds: float) -> dict[str, Any]:
+    """Return a suite's entry of results.json.
+
+    Args:
+        agent: Who played.
+        on: What it played.
+        tallies: By player: ``model`` and baselines.
+        beginning: What results call the context that the agent began with.
+        seconds: That the agent took.
+    """
+    counted, name = on.counted, on.suite.name
+    tuned_ones = [who for who in tallies if who in LEARNERS]
     results = {player: scores(tally, counted) for player, tally in tallies.items()}
-    entry = {
+    return {
         "about": on.suite.about,
         "paper": on.suite.paper,
         "model": results.pop("model"),
@@ -108,10 +122,9 @@ def evaluate(
             "baselines": {learner: tuned(name, learner) for learner in tuned_ones},
             "baselines_tuned_on": {learner: tuned_on(name, learner) for learner in tuned_ones},
             "seconds": round(seconds, 2),
-            "steps_per_second": round(speed),
+            "steps_per_second": round(on.contexts * on.steps / seconds),
         },
     }
-    return Outcome(entry, tallies, film)
 
 
 def tally_agent(

@@ -8,6 +8,7 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 
 from common.errors import DataError, UsageError
+from trainer.checkpoints.sharded import is_index, read_index
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +31,15 @@ class Subject:
 
 
 def subject(path: Path) -> Subject:
-    """Read what a run's run.json, or the card of an exported file (the same contents), says.
+    """Read what a run's run.json, or the card of an exported file or index (the same contents), says.
 
     Raises:
         UsageError: There is neither at ``path``.
         DataError: What is there is damaged.
     """
-    if path.is_file():
+    if path.is_file() and is_index(path):
+        text = json.dumps(read_index(path)["metadata"].get("card", {}))
+    elif path.is_file():
         try:
             with safe_open(str(path), framework="pt") as file:
                 text = (file.metadata() or {}).get("card", "{}")

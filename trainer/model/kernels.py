@@ -111,11 +111,19 @@ CHOSEN: dict[tuple[str, str, torch.dtype], Choice] = {}
 """What ``choose`` said, by recurrence, device and precision."""
 
 
-@torch.compiler.disable
-def _dispatch(name: str, form: Rule, arguments: tuple[Tensor, ...], options: dict[str, Any]) -> tuple[Tensor, ...]:
-    """Run what is chosen; a compiled block goes around it, for kernels are compiled already and a probe cannot be."""
+def _chosen(name: str, form: Rule, arguments: tuple[Tensor, ...], options: dict[str, Any]) -> tuple[Tensor, ...]:
+    """Run what is chosen."""
     kernel = choose(name, form, arguments[0].device.type, _compute_dtype(arguments[0])).kernel
     return kernel(*arguments) if kernel is not None else form(*arguments, **options)
+
+
+_dispatch = _chosen
+
+
+def keep_out_of_graphs() -> None:
+    """Let compiled blocks go around kernels: those are compiled already, and a probe cannot be traced."""
+    global _dispatch
+    _dispatch = torch.compiler.disable(_chosen)  # not at import: this loads the compiler, a second of anyone's time
 
 
 @lru_cache
@@ -139,7 +147,7 @@ def choose(name: str, form: Rule, device: str = "cuda", dtype: torch.dtype = tor
     return choice
 
 
-def load(kernel: Kernel, options: dict[str, Any]) -> Rule:
+def load(kernel: Kernel, options: dict[str, Any] | None = None) -> Rule:
     """Return flash-linear-attention's function behind our signature.
 
     Raises:
@@ -159,7 +167,7 @@ def load(kernel: Kernel, options: dict[str, Any]) -> Rule:
         with warnings.catch_warnings():
             # of float32, which the parity check has judged
             warnings.simplefilter("ignore", RuntimeWarning)
-            out, after = function(**named, scale=1.0, initial_state=before, output_final_state=True, **options)
+            out, after = function(**named, scale=1.0, initial_state=before, output_final_state=True, **(options or {}))
         afters = (after,) if kernel.states == 1 else after
         return out[:, :length].transpose(1, 2).float(), *(x.float() for x in afters)
 
@@ -171,26 +179,35 @@ def load(kernel: Kernel, options: dict[str, Any]) -> Rule:
 def parity(kernel: Rule, form: Rule, sizes: Kernel, device: str, dtype: torch.dtype = torch.float32) -> float:
     """Return how far a kernel is from the PyTorch form on a ragged length: outputs, states and gradients, relative.
 
-    The first pass may be one without autograd; the check needs it.
+    With gradients and inputs of ``dtype``, whoever asks first: validation has none, autocast would blur it.
     """
-    generator = torch.Generator().manual_seed(0)
     results = []
-    batch, heads, length = 2, 2, 150
-    drawn = [torch.randn(batch, heads, length, max(1, size), generator=generator) for size in sizes.columns]
-    states = [torch.randn(batch, heads, 64, 64, generator=generator) for _ in range(sizes.states)]
-    for rule in (kernel, form):
-        inputs = [_plausible(name, x, size) for name, x, size in zip(sizes.inputs, drawn, sizes.columns, strict=True)]
-        inputs = [x[:, :1] if name in sizes.shared else x for name, x in zip(sizes.inputs, inputs, strict=True)]
-        inputs = [x if name in DECAYS else x.to(dtype) for name, x in zip(sizes.inputs, inputs, strict=True)]
-        leaves = [x.detach().to(device).requires_grad_() for x in (*inputs, *states)]
-        with torch.autocast(device, enabled=False):
+    with torch.autocast(device, enabled=False):
+        for rule in (kernel, form):
+            leaves = example(sizes, 1, 8, 150, torch.device(device), dtype)
             found = rule(*leaves)
             gradients = torch.autograd.grad(torch.stack([x.square().mean() for x in found]).sum(), leaves)
-        results.append([x.detach().double() for x in (*found, *gradients)])
+            results.append([x.detach().double() for x in (*found, *gradients)])
     return max(
         float((one - other).abs().max() / other.abs().max().clamp(min=1e-12))
         for one, other in zip(*results, strict=True)
     )
+
+
+def example(
+    sizes: Kernel, batch: int, heads: int, length: int, device: torch.device, dtype: torch.dtype = torch.float32
+) -> list[Tensor]:
+    """Return noise as a recurrence meets it in use, always the same: its inputs, then the states.
+
+    Logarithms of decays and states are always float32.
+    """
+    generator = torch.Generator().manual_seed(0)
+    drawn = [torch.randn(batch, heads, length, max(1, size), generator=generator) for size in sizes.columns]
+    states = [torch.randn(batch, heads, 64, 64, generator=generator) for _ in range(sizes.states)]
+    inputs = [_plausible(name, x, size) for name, x, size in zip(sizes.inputs, drawn, sizes.columns, strict=True)]
+    inputs = [x[:, :1] if name in sizes.shared else x for name, x in zip(sizes.inputs, inputs, strict=True)]
+    inputs = [x if name in DECAYS else x.to(dtype) for name, x in zip(sizes.inputs, inputs, strict=True)]
+    return [x.detach().to(device).requires_grad_() for x in (*inputs, *states)]
 
 
 def describe(names: tuple[str, ...], device: str, dtype: torch.dtype = torch.float32) -> list[str]:

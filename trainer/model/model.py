@@ -13,7 +13,7 @@ from trainer.model.block import Block
 from trainer.model.config import ModelConfig
 from trainer.model.embedding import Tokens
 from trainer.model.initial import initialise
-from trainer.model.kernels import describe
+from trainer.model.kernels import describe, keep_out_of_graphs
 from trainer.model.layout import EMBEDDINGS
 from trainer.model.norm import Norm
 
@@ -116,6 +116,7 @@ class Model(nn.Module):
 
     def compile_blocks(self, backend: str = "inductor") -> None:
         """Compile each block where it stands: the first passes take a minute; parameters and states stay the same."""
+        keep_out_of_graphs()
         for block in self.blocks:
             block.compile(backend=backend)
 

@@ -22,10 +22,13 @@ def orthogonalise(matrices: Tensor, steps: int) -> Tensor:
     a, b, c = NEWTON_SCHULZ
     wide = matrices.shape[-2] <= matrices.shape[-1]
     x = matrices if wide else matrices.transpose(-2, -1)
+    if x.device.type == "cuda":
+        x = x.bfloat16()  # several times faster there; singular values are only brought near 1 anyway
     x = x / (x.flatten(1).norm(dim=1)[:, None, None] + 1e-7)
     for _ in range(steps):
         gram = x @ x.transpose(-2, -1)
         x = a * x + (b * gram + c * gram @ gram) @ x
+    x = x.to(matrices.dtype)
     return x if wide else x.transpose(-2, -1)
 
 

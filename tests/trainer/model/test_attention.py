@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from trainer.model import Model
-from trainer.model.attention import rotation
+from trainer.model.attention import rotate, rotate_real, rotation
 
 from .parts import cut, difference, random_tokens, run, small, tensors
 from .references import transformer
@@ -46,3 +46,21 @@ def test_built_on_meta_nothing_is_allocated() -> None:
     model = Model(small("transformer").config, device="meta")
     assert all(parameter.is_meta for parameter in model.parameters())
     assert model.parameter_count() == small("transformer").parameter_count()
+
+
+@pytest.mark.parametrize(("length", "remembered"), [(40, 0), (40, 3), (43, 8), (32, 8), (17, 5)])
+def test_windows_attended_together_are_those_attended_one_by_one(length: int, remembered: int) -> None:
+    layer = small("transformer", window=8).blocks[0].mixer
+    generator = torch.Generator().manual_seed(2)
+    q = torch.randn(2, 2, length, 8, generator=generator)
+    keys, values = torch.randn(2, 2, 2, length + remembered, 8, generator=generator)
+    alone = [layer._attend(q[:, :, at : at + 8], keys, values, remembered + at) for at in range(0, length, 8)]
+    together = layer._together(q, keys, values, remembered)
+    assert len(together) < len(alone) or length < 24
+    assert difference(torch.cat(together, dim=2), torch.cat(alone, dim=2)) < 1e-6
+
+
+def test_rotation_in_real_numbers_is_the_complex_one() -> None:
+    x = torch.randn(2, 5, 3, 2, 8, generator=torch.Generator().manual_seed(3))
+    turn = rotation(700, 5, 8, 1e4, torch.device("cpu"))
+    assert difference(rotate_real(x, turn), rotate(x, turn)) < 1e-6
