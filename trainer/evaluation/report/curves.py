@@ -10,6 +10,8 @@ from trainer.evaluation.report.table import NAMES, players
 
 UNDRAWN = ("random", "oracle")
 """Random play is 0 and the oracle 1."""
+HIGHEST = 1.6
+"""Curves that rise further leave the picture: where an oracle earns little per step, one world makes a mean."""
 MOST_ROWS = 512
 """Worlds of a heat map; of more every so many-th is drawn."""
 
@@ -27,7 +29,9 @@ def draw_curves(name: str, entry: dict[str, Any], path: Path) -> Path:
         plots.band(axes, x, mean, half, NAMES.get(player, player), colour, dashed=player != "model")
     worlds = entry["model"]["worlds"] or entry["settings"]["worlds"]
     axes.set(title=f"{name}: {worlds} unseen worlds, frozen weights, {entry['settings']['beginning']}")
-    axes.set(xlabel="environment steps in context", ylabel="score (0 random, 1 oracle)", ylim=(-0.2, 1.1))
+    highest = max((max(line.get_ydata(), default=0.0) for line in axes.get_lines()), default=0.0)
+    top = min(max(1.1, 1.05 * float(highest)), HIGHEST)
+    axes.set(xlabel="environment steps in context", ylabel="score (0 random, 1 oracle)", ylim=(-0.2, top))
     axes.legend(loc="lower right", fontsize=8 if len(drawn) > 4 else None)
     plots.save(figure, path)
     return path
