@@ -133,13 +133,14 @@ class Attention(nn.Module):
         live = int(live_B.max())
         keys = self._grown(state.keys_BHSD.to(k_BHD.dtype), live - 1)
         values = self._grown(state.values_BHSD.to(k_BHD.dtype), live - 1)
-        some = isinstance(state, SomeAttentionState)
-        rows_B = state.rows_B if some else torch.arange(len(live_B), device=live_B.device)
+        rows_B = (
+            state.rows_B if isinstance(state, SomeAttentionState) else torch.arange(len(live_B), device=q_BHD.device)
+        )
         slot_B = state.position_B % self.window
         keys[rows_B, :, slot_B] = k_BHD
         values[rows_B, :, slot_B] = v_BHD
         seen = (keys[:, :, :live], values[:, :, :live])
-        if some:
+        if isinstance(state, SomeAttentionState):
             seen = (seen[0][rows_B], seen[1][rows_B])
         y_BHD = look_back(q_BHD, *seen, live_B)
         return y_BHD, state._replace(keys_BHSD=keys, values_BHSD=values, position_B=state.position_B + 1)

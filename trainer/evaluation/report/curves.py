@@ -23,14 +23,15 @@ def draw_curves(name: str, entry: dict[str, Any], path: Path) -> Path:
     axes.axhline(1.0, color=plots.GREY, linewidth=1, linestyle=":")
     which = "curve" if entry["model"]["worlds"] else "episode_curve"  # where every step pays the same
     drawn = [player for player in players(entry) if player not in UNDRAWN]
+    highest = 1.0
     for place, player in enumerate(drawn):
         x, mean, half = _points(players(entry)[player][which])
+        highest = max(highest, *mean) if mean else highest
         colour = plots.COLOURS[place % len(plots.COLOURS)]
         plots.band(axes, x, mean, half, NAMES.get(player, player), colour, dashed=player != "model")
     worlds = entry["model"]["worlds"] or entry["settings"]["worlds"]
     axes.set(title=f"{name}: {worlds} unseen worlds, frozen weights, {entry['settings']['beginning']}")
-    highest = max((max(line.get_ydata(), default=0.0) for line in axes.get_lines()), default=0.0)
-    top = min(max(1.1, 1.05 * float(highest)), HIGHEST)
+    top = min(max(1.1, 1.05 * highest), HIGHEST)
     axes.set(xlabel="environment steps in context", ylabel="score (0 random, 1 oracle)", ylim=(-0.2, top))
     axes.legend(loc="lower right", fontsize=8 if len(drawn) > 4 else None)
     plots.save(figure, path)
