@@ -135,7 +135,7 @@ def play_alone(how: Deep, on: Prepared) -> Record:
             return world.taken < on.steps
 
     world = World(on)
-    with _own_randomness():
+    with _by_itself():
         agent = getattr(stable_baselines3, how.algorithm)(
             "MlpPolicy",
             world,
@@ -149,12 +149,18 @@ def play_alone(how: Deep, on: Prepared) -> Record:
 
 
 @contextmanager
-def _own_randomness() -> Iterator[None]:
-    """Leave the global generators, which stable-baselines3 seeds and draws from, as they were."""
+def _by_itself() -> Iterator[None]:
+    """Leave the global generators, which stable-baselines3 seeds and draws from, as they were; take one thread.
+
+    Networks this small are slower on several.
+    """
     kept = random.getstate(), np.random.get_state()  # noqa: NPY002
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
     with torch.random.fork_rng(devices=[]):
         try:
             yield
         finally:
             random.setstate(kept[0])
             np.random.set_state(kept[1])  # noqa: NPY002
+            torch.set_num_threads(threads)
