@@ -45,7 +45,11 @@ def _command(options: argparse.Namespace) -> int:
         "skipped": skipped,
     }
     with files.alone_in(wanted.out):
-        beside = _evaluate(agent, prepared, results, wanted)
+        try:
+            beside = _evaluate(agent, prepared, results, wanted)
+        except KeyboardInterrupt:
+            _say(f"interrupted; {wanted.out} holds the suites that are done, the same command begins anew")
+            return 130
         written = files.write_report(results, beside, wanted.out)
     if options.json:
         cli.print_json(results)
