@@ -8,15 +8,18 @@ import pytest
 import torch
 
 from common.errors import UsageError
+from trainer.agent import Agent
 from trainer.evaluation.baselines import DEEP, named, tally_baseline
 from trainer.evaluation.baselines.deep import Dqn, World, play_alone
 from trainer.evaluation.options import asked, parser
 from trainer.evaluation.play import play
 from trainer.evaluation.prepared import Prepared, Request
 from trainer.evaluation.record import TYPES
+from trainer.evaluation.run import evaluate
 from trainer.evaluation.score import per_step
 from trainer.evaluation.suites import suite
 from trainer.evaluation.suites.environment import environment_suite
+from trainer.model import Model, ModelConfig
 
 
 def prepared(name: str, worlds: int, steps: int, tokens: int = 1) -> Prepared:
@@ -67,6 +70,10 @@ def test_two_who_share_a_world_are_not_one() -> None:
     on = prepared("switch2", 2, 20)
     with pytest.raises(UsageError, match="several agents"):
         tally_baseline("ppo", on)
+    agent = Agent(Model(ModelConfig(vocabulary=128, actions=9, width=8, layers=1, heads=1)))
+    said: list[str] = []
+    assert list(evaluate(agent, on, say=said.append, baselines=("random", "ppo")).tallies) == ["model", "random"]
+    assert "switch2: ppo is left out: several agents share a world" in said
 
 
 @pytest.mark.parametrize("name", list(DEEP))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainer.agent import Agent
-from trainer.evaluation.baselines import BASELINES, LEARNERS, tally_baseline, tuned, tuned_on
+from trainer.evaluation.baselines import BASELINES, DEEP, LEARNERS, tally_baseline, tuned, tuned_on
 from trainer.evaluation.baselines.shown import Shown
 from trainer.evaluation.play import Film, pieces
 from trainer.evaluation.prepared import Prepared, Request
@@ -71,7 +71,7 @@ def evaluate(
         say: Called with lines of progress.
         begin: Gives the agent its context.
         beginning: What results call that context.
-        baselines: Who else plays.
+        baselines: Who else plays; an agent of one world is left out where several agents share one.
         shown: The same demonstrations, for a baseline that learns from some.
 
     Returns:
@@ -85,9 +85,14 @@ def evaluate(
     seconds = time.monotonic() - started
     speed = on.contexts * on.steps / seconds
     say(f"{name}: {on.contexts} contexts x {on.steps} steps in {seconds:.1f} s, {speed:,.0f} steps/s")
+    alone = on.contexts == on.worlds
+    playing = [who for who in baselines if alone or who not in DEEP]
     for who in baselines:
+        if who not in playing:
+            say(f"{name}: {who} is left out: several agents share a world")
+    for who in playing:
         tallies[who] = tally_baseline(who, on, _progress(f"{name}, {who}", say), shown)
-    tuned_ones = [who for who in baselines if who in LEARNERS]
+    tuned_ones = [who for who in playing if who in LEARNERS]
     results = {player: scores(tally, counted) for player, tally in tallies.items()}
     entry = {
         "about": on.suite.about,
