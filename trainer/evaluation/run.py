@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainer.agent import Agent
-from trainer.evaluation.baselines import BASELINES, DEEP, LEARNERS, tally_baseline, tuned, tuned_on
+from trainer.evaluation.baselines import BASELINES, DEEP, LEARNERS, settings_of, tally_baseline, tuned_on
 from trainer.evaluation.baselines.shown import Shown
 from trainer.evaluation.play import Film, pieces
 from trainer.evaluation.prepared import Prepared, Request
@@ -110,7 +110,7 @@ def evaluate(
             "protocol": on.request.protocol.model_dump(),
             "shaping": on.shaping,
             "labels": "states and actions relabelled at random in every world",
-            "baselines": {learner: tuned(name, learner) for learner in tuned_ones},
+            "baselines": {learner: settings_of(name, learner) for learner in tuned_ones},
             "baselines_tuned_on": {learner: tuned_on(name, learner) for learner in tuned_ones},
             "seconds": round(seconds, 2),
             "steps_per_second": round(speed),

@@ -1,6 +1,7 @@
 """Who the agent is compared with: random, oracle, and tuned learners, on the same worlds, steps and seeds."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -106,13 +107,20 @@ def learner(name: str, settings: Tuned) -> Behaviour | Learner | Deep:
 
 
 def tuned(suite: str, name: str) -> Tuned:
-    """Return the committed settings of a learner for a suite; those of ``UNTUNED`` where it has none."""
-    return TUNED[tuned_on(suite, name)][name]
+    """Return the committed settings of a learner for a suite: its own, else those of ``UNTUNED``, else defaults."""
+    place = tuned_on(suite, name)
+    return {} if place is None else TUNED[place][name]
 
 
-def tuned_on(suite: str, name: str) -> str:
-    """Return the suite whose tuning worlds a learner's settings for a suite come from."""
-    return suite if name in TUNED.get(suite, {}) else UNTUNED
+def tuned_on(suite: str, name: str) -> str | None:
+    """Return the suite whose tuning worlds a learner's settings for a suite come from; None: they are defaults."""
+    return next((place for place in (suite, UNTUNED) if name in TUNED.get(place, {})), None)
+
+
+def settings_of(suite: str, name: str) -> dict[str, Any]:
+    """Return all settings that a learner plays a suite with, defaults among them where it has some."""
+    chosen = learner(name, tuned(suite, name))
+    return tuned(suite, name) if isinstance(chosen, Behaviour) else chosen.model_dump()
 
 
 def tally_baseline(name: str, on: Prepared, progress: Progress | None = None, shown: Shown | None = None) -> Tally:

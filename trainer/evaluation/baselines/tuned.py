@@ -13,8 +13,6 @@ TUNED: dict[str, dict[str, Tuned]] = {
         "ucb-value-iteration": {"gamma": 0.95, "bonus": 0.2, "every": 2, "restart": 1.0},
         "posterior-sampling": {"gamma": 0.9, "prior": 0.1, "deviation": 0.1, "hope": 0.0, "every": 2, "restart": 1.0},
         "conservative-q": {"gamma": 0.9, "weight": 0.01, "epsilon": 0.0, "restart": 1.0},
-        "ppo": {},
-        "dqn": {},
     },
     "garnet-16": {
         "q-epsilon-greedy": {"alpha": 0.2, "gamma": 0.99, "epsilon": 0.02, "initial": 0.1, "epsilon_decay": 0.01},
