@@ -19,6 +19,8 @@ def test_what_an_agent_carries_does_not_grow(
     # once played on from, every sequence has a position of its own: 8 bytes a layer
     assert 0 <= long["bytes_late"] - long["bytes_early"] <= 64
     assert told["many"]["steps_per_second"] > 0
-    assert told["many"]["worlds"] == 8
+    assert told["many"]["worlds"] == told["full"]["worlds"] == 8
+    assert told["full"]["filled"] == 512
+    assert told["full"]["steps_per_second"] > 0
     assert bench.main(["--worlds", "0"]) == 2
     assert "at least 1" in capsys.readouterr().err

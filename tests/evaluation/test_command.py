@@ -14,6 +14,7 @@ from trainer.evaluation import gate
 from trainer.evaluation.__main__ import main
 from trainer.evaluation.baselines.players import KERNELS
 from trainer.evaluation.baselines.tuned import TUNED
+from trainer.evaluation.report import files
 from trainer.evaluation.suites import SUITES
 from trainer.model import Model, ModelConfig
 
@@ -153,6 +154,17 @@ def test_bad_requests_are_refused_before_anything_is_written(
         assert main(["--agent", str(who), *more, "--out", str(out)]) == code, more
         assert rule in capsys.readouterr().err
         assert not out.exists()
+
+
+def test_two_evaluations_do_not_write_to_one_folder(
+    exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = ["--agent", str(exported), "--suite", "garnet-16", "--worlds", "2", "--steps", "40", "--out", str(tmp_path)]
+    with files.alone_in(tmp_path):
+        assert main(few) == 2
+    assert "another evaluation is writing" in capsys.readouterr().err
+    assert not (tmp_path / "results.json").exists()
+    assert main(few) == 0
 
 
 def test_help_shows_examples() -> None:

@@ -37,7 +37,6 @@ def _command(options: argparse.Namespace) -> int:
     if steps is None:
         raise UsageError(f"{who.path} does not say at which context it was trained; give --steps")
     prepared, skipped = _prepare(agent, wanted, steps)
-    wanted.out.mkdir(parents=True, exist_ok=True)
     results: dict[str, Any] = {
         "families": list(who.families),
         "agent": who.facts(),
@@ -45,8 +44,13 @@ def _command(options: argparse.Namespace) -> int:
         "suites": {},
         "skipped": skipped,
     }
-    beside = _evaluate(agent, prepared, results, wanted)
-    written = files.write_report(results, beside, wanted.out)
+    with files.alone_in(wanted.out):
+        try:
+            beside = _evaluate(agent, prepared, results, wanted)
+        except KeyboardInterrupt:
+            _say(f"interrupted; {wanted.out} holds the suites that are done, the same command begins anew")
+            return 130
+        written = files.write_report(results, beside, wanted.out)
     if options.json:
         cli.print_json(results)
     else:

@@ -132,6 +132,7 @@ def write(record: Record, t: int, columns: dict[str, np.ndarray]) -> None:
         getattr(record, name)[:, t] = values
 
 
-def world_seeds(count: int, seed: int) -> list[int]:
-    """Return the seed that moves each world."""
-    return [stream_seed(derive_seed(seed, Purpose.EVALUATE, index), STEPPING) for index in range(count)]
+def world_seeds(count: int, seed: int, first: int = 0) -> list[int]:
+    """Return the seed that moves each of ``count`` worlds from the ``first`` on."""
+    places = range(first, first + count)
+    return [stream_seed(derive_seed(seed, Purpose.EVALUATE, index), STEPPING) for index in places]

@@ -1,7 +1,7 @@
 """``python -m trainer.evaluation.bench``: how fast an agent plays, and that its memory does not grow with its context.
 
-Two figures: environment steps a second in thousands of worlds at once, and one agent's context of a million steps, read
-as a demonstration and then played on from, with the bytes it carries at the beginning and at the end.
+Environment steps a second in thousands of worlds at once, from an empty context and with a full window; and one agent's
+context of a million steps, read as a demonstration and then played on from, with the bytes it carries early and late.
 """
 
 import argparse
@@ -32,6 +32,8 @@ from trainer.model import Model, ModelConfig
 
 VOCABULARY, ACTIONS = 16, 5
 """Of an untrained agent: those of the recipe ``tiny``."""
+FULL_STEPS = 128
+"""Steps in each world with a full window."""
 CHUNK = 8192
 """Rows of the demonstration that are read at a time."""
 
@@ -64,37 +66,44 @@ def _command(options: argparse.Namespace) -> None:
     torch.set_num_threads(options.threads)
     agent = Agent.load(options.run) if options.run else Agent(_untrained(options.recipe))
     on = prepare(agent, chosen, options.worlds, options.steps)
+    window = agent.model.config.window
     facts = {
         "machine": {"cpus": os.cpu_count(), "processor": platform.processor() or platform.machine()},
         "agent": str(options.run or f"untrained, recipe {options.recipe}"),
         "parameters": agent.model.parameter_count(),
         "threads": options.threads,
         "many": many(agent, on),
+        "full": many(agent, prepare(agent, chosen, options.worlds, min(options.steps, FULL_STEPS)), window),
         "long": long(agent, prepare(agent, chosen, 1, options.steps), options.context),
     }
     if options.json:
         cli.print_json(facts)
         return
-    wide, deep = facts["many"], facts["long"]
+    wide, full, deep = facts["many"], facts["full"], facts["long"]
     print(f"{facts['agent']}, {facts['parameters']:,} parameters, {options.threads} threads")
     print(f"many worlds  {wide['worlds']:,} x {wide['steps']:,} steps: {wide['steps_per_second']:,} steps/s")
     print(f"             {wide['steps_per_cpu_second']:,} steps per CPU second")
+    print(f"full window  after {full['filled']:,} rows in each: {full['steps_per_second']:,} steps/s")
+    print(f"             {full['steps_per_cpu_second']:,} steps per CPU second")
     print(f"one context  {deep['rows']:,} rows read at {deep['rows_per_second']:,} rows/s, then played on from")
     print(f"             {deep['bytes_early']:,} bytes carried after {deep['early']:,} rows,")
     print(f"             {deep['bytes_late']:,} bytes at the end")
     print(f"peak memory  {facts['many']['peak_bytes']:,} bytes after many worlds, {deep['peak_bytes']:,} at the end")
 
 
-def many(agent: Agent, on: Prepared) -> dict[str, Any]:
-    """Play all worlds of a suite at once; return steps a second by the clock and by the processor."""
+def many(agent: Agent, on: Prepared, filled: int = 0) -> dict[str, Any]:
+    """Play all worlds of a suite at once, after ``filled`` rows of anything; return steps a second by both clocks."""
     arena = on.arena()
     agent.reset(len(arena.n_actions), arena.n_actions)
+    if filled:
+        agent.prefill(*_anything(agent, arena.n_actions, filled))
     started, busy = time.perf_counter(), time.process_time()
     Tally(on.references, on.steps).add_all(pieces(agent, arena, on.steps))
     taken = len(arena.n_actions) * on.steps
     return {
         "worlds": on.worlds,
         "steps": on.steps,
+        "filled": filled,
         "steps_per_second": round(taken / (time.perf_counter() - started)),
         "steps_per_cpu_second": round(taken / (time.process_time() - busy)),
         "carried_bytes": carried(agent),
@@ -146,6 +155,16 @@ def _demonstration(on: Prepared, rows: int) -> Iterator[tuple[np.ndarray, ...]]:
         length = int(ends[ends <= max(min(left, CHUNK), ends[0])][-1])
         left -= length
         yield tuple(getattr(played, name)[:, :length] for name in ("observation", "action", "reward", "tag"))
+
+
+def _anything(agent: Agent, n_actions: np.ndarray, rows: int) -> tuple[np.ndarray, ...]:
+    """Return random rows (observation, action, reward, tag) for every context, (C, rows) each, none of them a break."""
+    random = np.random.Generator(np.random.PCG64(0))
+    shape = (len(n_actions), rows)
+    tokens = agent.model.config.observation_tokens
+    observation = random.integers(agent.vocabulary, size=(*shape, tokens) if tokens > 1 else shape)
+    action = (random.random(shape) * n_actions[:, None]).astype(np.int64)
+    return observation, action, random.normal(size=shape), np.full(shape, int(Tag.RANDOM))
 
 
 def _untrained(recipe: str) -> Model:

@@ -145,21 +145,23 @@ def _command(options: argparse.Namespace) -> int:
         raise UsageError(f"{who.path} does not say at which context it was trained; give --steps")
     results: dict[str, Any] = {"families": list(who.families), "agent": who.facts(), "command": options.command}
     results |= {"suites": {}, "skipped": {}}
+    ready = []
     for suite in chosen:
         try:
-            on = prepare(agent, suite, options.worlds, steps, options.seed)
+            ready.append(prepare(agent, suite, options.worlds, steps, options.seed))
         except UsageError as error:
             results["skipped"][suite.name] = str(error)
             _say(f"{suite.name} is skipped: {error}")
-            continue
-        beginnings = [(None, 0), *((kind, n) for kind in options.demonstrator or KINDS for n in episodes)]
-        results["suites"][suite.name] = [from_demonstrations(agent, on, kind, n, _say) for kind, n in beginnings]
-    if not results["suites"]:
+    if not ready:
         raise UsageError("\n".join(results["skipped"].values()))
-    out.mkdir(parents=True, exist_ok=True)
-    files.write_json(results, out / "demonstrations.json")
-    with (out / "table2.txt").open("w", encoding="utf-8") as file:
-        offline.print_table(results, Console(file=file, width=200))
+    with files.alone_in(out):
+        for on in ready:
+            beginnings = [(None, 0), *((kind, n) for kind in options.demonstrator or KINDS for n in episodes)]
+            lines = [from_demonstrations(agent, on, kind, n, _say) for kind, n in beginnings]
+            results["suites"][on.suite.name] = lines
+            files.write_json(results, out / "demonstrations.json")
+        with (out / "table2.txt").open("w", encoding="utf-8") as file:
+            offline.print_table(results, Console(file=file, width=200))
     if options.json:
         cli.print_json(results)
     else:

@@ -10,7 +10,7 @@ from common.config import parse
 from common.errors import UsageError
 from trainer.agent import AgentSettings
 from trainer.evaluation import gate
-from trainer.evaluation.baselines import ALL, BASELINES
+from trainer.evaluation.baselines import ALL, BASELINES, DEEP
 from trainer.evaluation.baselines import named as named_baselines
 from trainer.evaluation.protocol import PRESETS, Protocol, preset
 from trainer.evaluation.suites import GROUPS, SUITES, Suite, named
@@ -54,7 +54,9 @@ def _add_worlds(group: Any) -> None:
     group.add_argument("--worlds", type=int, help=f"worlds of each suite ({WORLDS}, with --gate {gate.WORLDS})")
     group.add_argument("--steps", type=int, help="environment steps in each world (the context it was trained at)")
     group.add_argument("--seed", type=int, default=0, help="of worlds, labels and transitions (0)")
-    names = f"{', '.join(ALL)}, or all; the quick ones unless given: {', '.join(BASELINES)}"
+    names = (
+        f"{', '.join(ALL)}, or all of these; {' and '.join(DEEP)} (slow, an extra); unless given {', '.join(BASELINES)}"
+    )
     group.add_argument("--baseline", action="append", default=[], metavar="NAME", help=f"who else plays: {names}")
     group.add_argument("--shaping", help="rewards shown: paper (its shaped ones, where it has some) or none")
     group.add_argument("--episode-cap", type=int, help="cut every episode after so many steps (each suite's own)")

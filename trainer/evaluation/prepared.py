@@ -1,11 +1,12 @@
 """A suite made ready for one agent: its worlds drawn, relabelled and solved; everyone plays on the same."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
+from common.errors import UsageError
 from trainer.evaluation.arena import Arena, WorldArena, world_seeds
 from trainer.evaluation.play import Player
 from trainer.evaluation.policies import PolicyPlayer
@@ -50,10 +51,14 @@ class Prepared:
     ``arena`` makes the worlds anew, with the same transitions for everyone who does the same.
     """
 
+    by_world: ClassVar[tuple[str, ...]] = ("references",)
+    """Fields that have an entry for each world."""
     suite: Any
     request: Request
     references: Sequence[Reference]
     """One of each world, W."""
+    place: int = 0
+    """Number of the first world, where these are some of more."""
 
     @property
     def steps(self) -> int:
@@ -90,9 +95,25 @@ class Prepared:
         """What is shown in place of the rewards that count; None where they are the same."""
         return None
 
+    @property
+    def seeds(self) -> list[int]:
+        """What moves each world, W."""
+        return world_seeds(self.worlds, self.seed, self.place)
+
     def arena(self) -> Arena:
         """Return the worlds, not begun."""
         raise NotImplementedError
+
+    def alone(self, w: int) -> "Prepared":
+        """Return one of the worlds by itself: it moves as it does among the others.
+
+        Raises:
+            UsageError: Several contexts share it.
+        """
+        if self.contexts > self.worlds:
+            raise UsageError(f"a world of suite {self.suite.name!r} is played by several agents at once, not by one")
+        own: dict[str, Any] = {name: getattr(self, name)[w : w + 1] for name in self.by_world}
+        return replace(self, place=self.place + w, **own)
 
     def oracle(self, arena: Arena) -> Player:
         """Return a player that knows the worlds."""
@@ -119,6 +140,7 @@ class PreparedTasks(Prepared):
     """Finite worlds with known models, one context each."""
 
     members: list[Task]
+    by_world: ClassVar[tuple[str, ...]] = ("references", "members")
 
     @property
     def tasks(self) -> list[Task]:
@@ -132,4 +154,4 @@ class PreparedTasks(Prepared):
 
     def arena(self) -> Arena:
         """Return the worlds, not begun."""
-        return WorldArena(self.members, world_seeds(len(self.members), self.seed))
+        return WorldArena(self.members, self.seeds)

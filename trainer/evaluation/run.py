@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from trainer.agent import Agent
-from trainer.evaluation.baselines import BASELINES, LEARNERS, tally_baseline, tuned, tuned_on
+from trainer.evaluation.baselines import BASELINES, DEEP, LEARNERS, settings_of, tally_baseline, tuned_on
 from trainer.evaluation.baselines.shown import Shown
 from trainer.evaluation.play import Film, pieces
 from trainer.evaluation.prepared import Prepared, Request
@@ -71,7 +71,7 @@ def evaluate(
         say: Called with lines of progress.
         begin: Gives the agent its context.
         beginning: What results call that context.
-        baselines: Who else plays.
+        baselines: Who else plays; an agent of one world is left out where several agents share one.
         shown: The same demonstrations, for a baseline that learns from some.
 
     Returns:
@@ -85,7 +85,12 @@ def evaluate(
     seconds = time.monotonic() - started
     speed = on.contexts * on.steps / seconds
     say(f"{name}: {on.contexts} contexts x {on.steps} steps in {seconds:.1f} s, {speed:,.0f} steps/s")
+    alone = on.contexts == on.worlds
+    playing = [who for who in baselines if alone or who not in DEEP]
     for who in baselines:
+        if who not in playing:
+            say(f"{name}: {who} is left out: several agents share a world")
+    for who in playing:
         tallies[who] = tally_baseline(who, on, _progress(f"{name}, {who}", say), shown)
     return Outcome(entry_of(agent, on, tallies, beginning, seconds), tallies, film)
 
@@ -119,7 +124,7 @@ def entry_of(agent: Agent, on: Prepared, tallies: dict[str, Tally], beginning: s
             "protocol": on.request.protocol.model_dump(),
             "shaping": on.shaping,
             "labels": "states and actions relabelled at random in every world",
-            "baselines": {learner: tuned(name, learner) for learner in tuned_ones},
+            "baselines": {learner: settings_of(name, learner) for learner in tuned_ones},
             "baselines_tuned_on": {learner: tuned_on(name, learner) for learner in tuned_ones},
             "seconds": round(seconds, 2),
             "steps_per_second": round(on.contexts * on.steps / seconds),

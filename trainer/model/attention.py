@@ -37,6 +37,31 @@ class RowAttentionState(NamedTuple):
     position_B: Tensor
     """int64: how many positions each sequence has seen."""
 
+    def select(self, rows: Tensor) -> "SomeAttentionState":
+        """Return some sequences' memory, the keys and values shared: they are long, and a step writes one slot."""
+        return SomeAttentionState(self.keys_BHSD, self.values_BHSD, self.position_B[rows], rows)
+
+    def replace(self, rows: Tensor, moved: "SomeAttentionState") -> "RowAttentionState":
+        """Return the memory after ``moved``, what ``select`` returned for ``rows``, has moved on."""
+        self.position_B[rows] = moved.position_B
+        return RowAttentionState(moved.keys_BHSD, moved.values_BHSD, self.position_B)
+
+
+class SomeAttentionState(NamedTuple):
+    """The memory of some sequences of a larger batch."""
+
+    keys_BHSD: Tensor
+    """Of the whole batch."""
+    values_BHSD: Tensor
+    position_B: Tensor
+    """int64, of the sequences that are meant."""
+    rows_B: Tensor
+    """int64: which rows of the whole batch they are."""
+
+
+Steps = RowAttentionState | SomeAttentionState
+"""Sequences that move a position at a time, each at its own."""
+
 
 class Attention(nn.Module):
     """(x (B, T, C), state) in, (y (B, T, C), state) out.
@@ -67,11 +92,9 @@ class Attention(nn.Module):
         seen = min(self.window, length)
         return 4.0 * self.heads * self.head_size * seen * (1 - seen / (2 * length))
 
-    def forward(
-        self, x_BTC: Tensor, state: AttentionState | RowAttentionState
-    ) -> tuple[Tensor, AttentionState | RowAttentionState]:
+    def forward(self, x_BTC: Tensor, state: AttentionState | Steps) -> tuple[Tensor, AttentionState | Steps]:
         """Attend; return the result and the memory after the last position."""
-        if isinstance(state, RowAttentionState):
+        if isinstance(state, RowAttentionState | SomeAttentionState):
             return self._row_steps(x_BTC, state)
         batch, length, _ = x_BTC.shape
         qkv = self.qkv(x_BTC).view(batch, length, 3, self.heads, self.head_size)
@@ -93,7 +116,7 @@ class Attention(nn.Module):
         y = scaled_dot_product_attention(q, keys[:, :, :live], values[:, :, :live])
         return y, AttentionState(keys, values, state.position + 1)
 
-    def _row_steps(self, x_BTC: Tensor, state: RowAttentionState) -> tuple[Tensor, RowAttentionState]:
+    def _row_steps(self, x_BTC: Tensor, state: Steps) -> tuple[Tensor, Steps]:
         """One position after the other, each sequence at its own."""
         batch, length, _ = x_BTC.shape
         qkv = self.qkv(x_BTC).view(batch, length, 3, self.heads, self.head_size)
@@ -104,20 +127,23 @@ class Attention(nn.Module):
             outputs.append(y.reshape(batch, 1, -1))
         return self.out(outputs[0] if length == 1 else torch.cat(outputs, dim=1)), state
 
-    def _row_step(
-        self, q_BHD: Tensor, k_BHD: Tensor, v_BHD: Tensor, state: RowAttentionState
-    ) -> tuple[Tensor, RowAttentionState]:
+    def _row_step(self, q_BHD: Tensor, k_BHD: Tensor, v_BHD: Tensor, state: Steps) -> tuple[Tensor, Steps]:
         """One position of every sequence, written into the memory in place; slots not yet filled are masked."""
         live_B = (state.position_B + 1).clamp(max=self.window)
         live = int(live_B.max())
         keys = self._grown(state.keys_BHSD.to(k_BHD.dtype), live - 1)
         values = self._grown(state.values_BHSD.to(k_BHD.dtype), live - 1)
-        rows, slot_B = torch.arange(len(live_B), device=live_B.device), state.position_B % self.window
-        keys[rows, :, slot_B] = k_BHD
-        values[rows, :, slot_B] = v_BHD
-        mask = (torch.arange(live, device=live_B.device) < live_B[:, None])[:, None, None]
-        y = scaled_dot_product_attention(q_BHD[:, :, None], keys[:, :, :live], values[:, :, :live], attn_mask=mask)
-        return y, RowAttentionState(keys, values, state.position_B + 1)
+        rows_B = (
+            state.rows_B if isinstance(state, SomeAttentionState) else torch.arange(len(live_B), device=q_BHD.device)
+        )
+        slot_B = state.position_B % self.window
+        keys[rows_B, :, slot_B] = k_BHD
+        values[rows_B, :, slot_B] = v_BHD
+        seen = (keys[:, :, :live], values[:, :, :live])
+        if isinstance(state, SomeAttentionState):
+            seen = (seen[0][rows_B], seen[1][rows_B])
+        y_BHD = look_back(q_BHD, *seen, live_B)
+        return y_BHD, state._replace(keys_BHSD=keys, values_BHSD=values, position_B=state.position_B + 1)
 
     def _grown(self, memory: Tensor, slot: int) -> Tensor:
         """Return the memory with a place for ``slot``, twice as large (up to the window) where it had none."""
@@ -194,6 +220,23 @@ class Attention(nn.Module):
             torch.arange(first, end, device=q.device)[:, None] - torch.arange(begin, end, device=q.device)[None, :]
         )
         return scaled_dot_product_attention(q, keys, values, attn_mask=(distance >= 0) & (distance < self.window))
+
+
+def look_back(q_BHD: Tensor, keys_BHSD: Tensor, values_BHSD: Tensor, live_B: Tensor) -> Tensor:
+    """Return what one query of each sequence finds in its first ``live_B`` slots, (B, H, D).
+
+    On a CPU as two batched products, which read a long memory a quarter faster than the fused kernel does.
+    """
+    slots = keys_BHSD.shape[2]
+    mask = None
+    if int(live_B.min()) < slots:
+        mask = (torch.arange(slots, device=live_B.device) < live_B[:, None])[:, None, None]
+    if q_BHD.device.type != "cpu" or q_BHD.dtype != torch.float32:
+        return scaled_dot_product_attention(q_BHD[:, :, None], keys_BHSD, values_BHSD, attn_mask=mask)[:, :, 0]
+    score_BH1S = torch.matmul(q_BHD[:, :, None] * q_BHD.shape[-1] ** -0.5, keys_BHSD.transpose(2, 3))
+    if mask is not None:
+        score_BH1S = score_BH1S.masked_fill(~mask, -torch.inf)
+    return torch.matmul(score_BH1S.softmax(dim=-1), values_BHSD)[:, :, 0]
 
 
 @lru_cache(maxsize=8)

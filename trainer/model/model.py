@@ -131,22 +131,26 @@ def clone_state(state: ModelState) -> ModelState:
 
 
 def select_rows(state: ModelState, rows: Tensor) -> ModelState:
-    """Return a copy of some sequences of a rowwise state; ``rows`` (R,) int64."""
-    return tuple(type(part)(*(x[rows] for x in part)) for part in state)
+    """Return some sequences of a rowwise state; ``rows`` (R,) int64.
+
+    They are to be moved on and put back (``replace_rows``) before anything else is done with ``state``: what is long,
+    they share with it. A state that has ``select`` and ``replace`` knows how; of any other all tensors are copied.
+    """
+    return tuple(
+        part.select(rows) if hasattr(part, "select") else type(part)(*(x[rows] for x in part)) for part in state
+    )
 
 
 def replace_rows(state: ModelState, rows: Tensor, moved: ModelState) -> ModelState:
     """Return a rowwise state with sequences ``rows`` (R,) replaced by ``moved``, in place where shapes allow."""
     return tuple(
-        type(part)(*(_replaced(x, rows, y) for x, y in zip(part, new, strict=True)))
+        part.replace(rows, new)
+        if hasattr(part, "replace")
+        else type(part)(*(_replaced(x, rows, y) for x, y in zip(part, new, strict=True)))
         for part, new in zip(state, moved, strict=True)
     )
 
 
 def _replaced(whole: Tensor, rows: Tensor, part: Tensor) -> Tensor:
-    if whole.shape[1:] != part.shape[1:]:
-        larger = whole.new_zeros(whole.shape[:1] + part.shape[1:])
-        larger[tuple(slice(size) for size in whole.shape)] = whole
-        whole = larger
     whole[rows] = part
     return whole

@@ -1,18 +1,20 @@
 """Who the agent is compared with: random, oracle, and tuned learners, on the same worlds, steps and seeds."""
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 
 from common.agents.agent import TabularAgent
 from common.agents.behaviour import Behaviour
 from common.agents.kinds import behaviour
+from common.agents.planners import ConservativeQ, Learner, PosteriorSampling, UcbQ, UcbValueIteration
 from common.config import parse
 from common.errors import UsageError
 from common.seeding import Purpose, derive_seed
 from trainer.evaluation.arena import Arena
-from trainer.evaluation.baselines.learners import LearningPlayer, QUcb
-from trainer.evaluation.baselines.planners import ConservativeQ, Planner, PosteriorSampling, UcbValueIteration
+from trainer.evaluation.baselines.deep import DEEP, Deep, check_installed, play_alone
+from trainer.evaluation.baselines.learners import LearningPlayer, Names
 from trainer.evaluation.baselines.shown import Shown, random_steps
 from trainer.evaluation.baselines.tuned import TUNED, Tuned
 from trainer.evaluation.play import Progress, pieces, play_behaviour
@@ -23,17 +25,19 @@ from trainer.evaluation.tally import Tally
 
 KERNELS = ("q-epsilon-greedy", "q-count-bonus")
 """Q-learners that play whole worlds at kernel speed."""
-SETTINGS: dict[str, type[Planner] | type[QUcb]] = {
-    "q-ucb": QUcb,
+SETTINGS: dict[str, type[Learner]] = {
+    "q-ucb": UcbQ,
     "ucb-value-iteration": UcbValueIteration,
     "posterior-sampling": PosteriorSampling,
     "conservative-q": ConservativeQ,
 }
 """Learners that play step by step: slower, and so only played where they are asked for."""
-LEARNERS = (*KERNELS, *SETTINGS)
+TABULAR = (*KERNELS, *SETTINGS)
+LEARNERS = (*TABULAR, *DEEP)
 BASELINES = ("random", "oracle", *KERNELS)
 """Who plays unless others are asked for."""
-ALL = ("random", "oracle", *LEARNERS)
+ALL = ("random", "oracle", *TABULAR)
+"""What ``all`` stands for: all but those of an extra, which are a thousand times slower."""
 UNTUNED = "small"
 """The suite whose settings those have that are not tuned."""
 
@@ -50,9 +54,8 @@ class TabularPlayer:
     """
 
     def __init__(self, behaviour: Behaviour, arena: Arena, symbols: int, steps: int, seed: int = 0) -> None:
-        several = arena.observation.ndim > 1
-        room = 2 * steps + 1 if several else symbols
-        self._known: list[dict[bytes, int]] | None = [{} for _ in arena.n_actions] if several else None
+        self._names = Names(arena)
+        room = symbols if self._names.plain else 2 * steps + 1
         self._agents = [
             TabularAgent(behaviour, room, int(n), seed=derive_seed(seed, Purpose.OTHER, (1 << 33) + c), length=steps)
             for c, n in enumerate(arena.n_actions)
@@ -61,7 +64,7 @@ class TabularPlayer:
 
     def act(self, observation: np.ndarray) -> np.ndarray:
         """Return an action of each context."""
-        seen = self._numbers(observation)
+        seen = self._names.of(observation)
         actions = np.array([agent.act(s) for agent, s in zip(self._agents, seen.tolist(), strict=True)])
         self._acted = (seen, actions)
         return actions
@@ -71,55 +74,60 @@ class TabularPlayer:
     ) -> None:
         """Learn from the step."""
         assert self._acted is not None
-        columns = (*self._acted, reward, self._numbers(next_observation), terminated, truncated)
+        columns = (*self._acted, reward, self._names.of(next_observation), terminated, truncated)
         for agent, *step in zip(self._agents, *(column.tolist() for column in columns), strict=True):
             agent.observe(*step)
-
-    def _numbers(self, observation: np.ndarray) -> np.ndarray:
-        """Return observations as numbers, (C,)."""
-        if self._known is None:
-            return observation
-        keys = [row.tobytes() for row in observation]
-        return np.array([known.setdefault(key, len(known)) for known, key in zip(self._known, keys, strict=True)])
 
 
 def named(names: Sequence[str]) -> tuple[str, ...]:
     """Return baselines by name; ``all`` stands for all of them.
 
     Raises:
-        UsageError: There is no such baseline.
+        UsageError: There is no such baseline, or it needs an extra that is not installed.
     """
     for name in names:
-        if name not in (*ALL, "all"):
-            raise UsageError(f"a baseline must be one of {', '.join(ALL)}, or all; got {name!r}")
-    return ALL if "all" in names else tuple(dict.fromkeys(names))
+        if name not in (*ALL, *DEEP, "all"):
+            raise UsageError(f"a baseline must be one of {', '.join((*ALL, *DEEP))}, or all; got {name!r}")
+    chosen = tuple(dict.fromkeys(each for name in names for each in (ALL if name == "all" else (name,))))
+    if any(name in DEEP for name in chosen):
+        check_installed()
+    return chosen
 
 
-def learner(name: str, settings: Tuned) -> Behaviour | Planner | QUcb:
-    """Return a learner by name: a behaviour of ``common.agents.q_learning``, or the settings of one in ``SETTINGS``.
+def learner(name: str, settings: Tuned) -> Behaviour | Learner | Deep:
+    """Return a learner by name: a behaviour of ``common.agents.q_learning``, or the settings of another one.
 
     Raises:
         UsageError: A setting is unknown or out of range.
     """
     assert name in LEARNERS
-    return behaviour("q-learning", **settings) if name in KERNELS else parse(SETTINGS[name], settings, name)
+    if name in KERNELS:
+        return behaviour("q-learning", **settings)
+    return parse(SETTINGS[name], settings, name) if name in SETTINGS else parse(DEEP[name], settings, name)
 
 
 def tuned(suite: str, name: str) -> Tuned:
-    """Return the committed settings of a learner for a suite; those of ``UNTUNED`` where it has none."""
-    return TUNED[tuned_on(suite, name)][name]
+    """Return the committed settings of a learner for a suite: its own, else those of ``UNTUNED``, else defaults."""
+    place = tuned_on(suite, name)
+    return {} if place is None else TUNED[place][name]
 
 
-def tuned_on(suite: str, name: str) -> str:
-    """Return the suite whose tuning worlds a learner's settings for a suite come from."""
-    return suite if name in TUNED.get(suite, {}) else UNTUNED
+def tuned_on(suite: str, name: str) -> str | None:
+    """Return the suite whose tuning worlds a learner's settings for a suite come from; None: they are defaults."""
+    return next((place for place in (suite, UNTUNED) if name in TUNED.get(place, {})), None)
+
+
+def settings_of(suite: str, name: str) -> dict[str, Any]:
+    """Return all settings that a learner plays a suite with, defaults among them where it has some."""
+    chosen = learner(name, tuned(suite, name))
+    return tuned(suite, name) if isinstance(chosen, Behaviour) else chosen.model_dump()
 
 
 def tally_baseline(name: str, on: Prepared, progress: Progress | None = None, shown: Shown | None = None) -> Tally:
     """Return what a baseline, by name, does in the worlds of a suite.
 
     Args:
-        name: One of ``ALL``.
+        name: One of ``ALL`` or ``DEEP``.
         on: The worlds.
         progress: Called with what is done.
         shown: What ``conservative-q`` learns from beforehand; as many random steps as are played unless given.
@@ -133,15 +141,23 @@ def tally_baseline(name: str, on: Prepared, progress: Progress | None = None, sh
 
 
 def tally_learner(
-    chosen: Behaviour | Planner | QUcb, on: Prepared, progress: Progress | None = None, shown: Shown | None = None
+    chosen: Behaviour | Learner | Deep, on: Prepared, progress: Progress | None = None, shown: Shown | None = None
 ) -> Tally:
     """Return what a learner does in the worlds of a suite, seeing what an agent sees."""
     tally = Tally(on.references, on.steps, on.suite.has_success)
+    if isinstance(chosen, Deep):
+        for w in range(on.worlds):
+            tally.add(play_alone(chosen, on.alone(w)), at=w)
+            if progress is not None:
+                progress(w + 1, on.worlds)
+        return tally
     if not isinstance(chosen, Behaviour):
         arena = on.arena()
-        learning = LearningPlayer(chosen, arena, on.seed)
-        if isinstance(chosen, ConservativeQ):
-            (shown or random_steps(on, on.steps)).teach(learning)
+        taught = (shown or random_steps(on, on.steps)) if isinstance(chosen, ConservativeQ) else None
+        steps = on.steps + (taught.longest if taught else 0)
+        learning = LearningPlayer(chosen, arena, on.request.vocabulary, steps, on.seed)
+        if taught:
+            taught.teach(learning)
         return tally.add_all(pieces(learning, arena, on.steps, progress))
     if on.tasks and all(task.world.emission is None for task in on.tasks):
         for w, record in enumerate(_one_by_one(chosen, on)):

@@ -15,7 +15,7 @@ from common.dataset.schema import Tag
 from common.errors import UsageError
 from common.seeding import Purpose, derive_seed
 from trainer.evaluation.arena import Arena, Outcome
-from trainer.evaluation.baselines.learners import LearningPlayer, keys
+from trainer.evaluation.baselines.learners import LearningPlayer, Names
 from trainer.evaluation.baselines.tuned import TUNED
 from trainer.evaluation.play import Player
 from trainer.evaluation.policies import RandomPlayer
@@ -52,15 +52,16 @@ class Shown:
         ends = [np.isin(rows["tag"], _ENDS).sum() for rows in self.rows]
         return np.array([rows["reward"].sum() / max(n, 1) for rows, n in zip(self.rows, ends, strict=True)])
 
+    @property
+    def longest(self) -> int:
+        """Rows of the longest."""
+        return max(len(rows["tag"]) for rows in self.rows)
+
     def teach(self, player: LearningPlayer) -> None:
         """Let learners count all steps, and plan on them."""
-        for learner, rows in zip(player.learners, self.rows, strict=True):
-            seen, tag = keys(rows["observation"]), rows["tag"].tolist()
-            columns = (rows["action"].tolist(), rows["reward"].tolist())
-            for t, (action, reward) in enumerate(zip(*columns, strict=True)):
-                if tag[t] not in _ENDS:
-                    learner.take(seen[t], action, reward, seen[t + 1], tag[t + 1] == _ENDS[0])
-            learner.plan()
+        for c, rows in enumerate(self.rows):
+            ends = np.where(np.isin(rows["tag"], _ENDS), rows["tag"] - _ENDS[0] + 1, 0)
+            player.teach(c, rows["observation"], rows["action"], rows["reward"], ends)
 
 
 def demonstrations(on: Prepared, kind: str, episodes: int) -> Shown:
@@ -126,11 +127,11 @@ class _Demonstrator:
         self._random = RandomPlayer(arena, on.seed)
         self._oracle: Player | None = on.oracle(arena) if "oracle" in kind else None
         self._kind, self._steps = kind, 0
-        self._numbers: list[dict[object, int]] = [{} for _ in self._contexts]
+        self._names = Names(arena)
         self._agents: list[TabularAgent] = []
         if kind == "q-learning":
             how = behaviour("q-learning", **TUNED.get(on.suite.name, TUNED["small"])["q-epsilon-greedy"])
-            room = on.request.vocabulary if arena.observation.ndim == 1 else 1 << 12
+            room = on.request.vocabulary if self._names.plain else 1 << 12
             self._agents = [
                 TabularAgent(how, room, int(n), seed=derive_seed(on.seed, Purpose.OTHER, _DRAWS + 2 + c))
                 for c, n in enumerate(arena.n_actions)
@@ -143,7 +144,7 @@ class _Demonstrator:
         self._steps += 1
         aimless = self._random.act(observation)
         if self._agents:
-            seen = self._states(observation)
+            seen = self._names.of(observation).tolist()
             actions = np.array([agent.act(s) for agent, s in zip(self._agents, seen, strict=True)])
             self.tag = np.array([agent.tag for agent in self._agents])
             self._acted = (seen, actions)
@@ -163,11 +164,6 @@ class _Demonstrator:
         if self._acted is None:
             return
         seen, actions = self._acted
-        columns = (actions, reward, np.array(self._states(next_observation)), terminated, truncated)
+        columns = (actions, reward, self._names.of(next_observation), terminated, truncated)
         for agent, state, *step in zip(self._agents, seen, *(column.tolist() for column in columns), strict=True):
             agent.observe(state, *step)
-
-    def _states(self, observation: np.ndarray) -> list[int]:
-        if observation.ndim == 1:
-            return [int(s) for s in observation]
-        return [known.setdefault(k, len(known)) for known, k in zip(self._numbers, keys(observation), strict=True)]

@@ -13,7 +13,7 @@ import numpy as np
 
 from common import cli
 from common.dataset.schema import MAX_ACTIONS
-from trainer.evaluation.baselines import LEARNERS, learner
+from trainer.evaluation.baselines import LEARNERS, TABULAR, learner
 from trainer.evaluation.baselines.players import tally_learner
 from trainer.evaluation.baselines.tuned import Tuned
 from trainer.evaluation.prepared import Request
@@ -35,10 +35,39 @@ GRIDS: dict[str, dict[str, tuple[float, ...]]] = {
         "initial": (0.0, 0.05),
         "bonus": (0.02, 0.1, 0.3, 0.6, 1.0, 2.0, 5.0),
     },
-    "q-ucb": {"alpha": (0.1, 0.4, 0.7), "gamma": (0.9, 0.95, 0.99), "bonus": (0.01, 0.05, 0.2)},
-    "ucb-value-iteration": {"gamma": (0.9, 0.95, 0.99), "bonus": (0.01, 0.05, 0.2)},
-    "posterior-sampling": {"gamma": (0.9, 0.99), "prior": (0.1, 0.5), "spread": (0.05, 0.2, 0.5)},
-    "conservative-q": {"gamma": (0.9, 0.99), "weight": (0.01, 0.05, 0.2), "epsilon": (0.0, 0.05)},
+    "q-ucb": {"alpha": (0.1, 0.2, 0.4, 0.7), "gamma": (0.9, 0.95, 0.99), "bonus": (0.002, 0.01, 0.05, 0.2)},
+    "ucb-value-iteration": {
+        "gamma": (0.9, 0.95, 0.99),
+        "bonus": (0.01, 0.05, 0.1, 0.2),
+        "every": (2, 16),
+        "restart": (0.0, 1.0),
+    },
+    "posterior-sampling": {
+        "gamma": (0.9, 0.95),
+        "prior": (0.03, 0.1),
+        "deviation": (0.1, 0.3),
+        "hope": (0.0, 0.3),
+        "every": (2, 8),
+        "restart": (0.0, 1.0),
+    },
+    "conservative-q": {
+        "gamma": (0.9, 0.95),
+        "weight": (0.01, 0.05, 0.2),
+        "epsilon": (0.0, 0.03),
+        "restart": (0.0, 1.0),
+    },
+    "ppo": {
+        "learning_rate": (1e-3, 3e-3, 1e-2),
+        "gamma": (0.9, 0.99),
+        "n_steps": (32, 128),
+        "ent_coef": (0.0, 0.02),
+    },
+    "dqn": {
+        "learning_rate": (1e-3, 3e-3),
+        "gamma": (0.9, 0.99),
+        "target_update_interval": (20, 100),
+        "exploration_fraction": (0.2, 0.6),
+    },
 }
 CLIP = (-1.0, 2.0)
 VOCABULARY = 1 << 12
@@ -51,7 +80,7 @@ def grid(name: str) -> list[Tuned]:
     return [dict(zip(axes, values, strict=True)) for values in itertools.product(*axes.values())]
 
 
-def tune(chosen: Suite, worlds: int, steps: int, names: Sequence[str] = LEARNERS) -> dict[str, tuple[float, Tuned]]:
+def tune(chosen: Suite, worlds: int, steps: int, names: Sequence[str] = TABULAR) -> dict[str, tuple[float, Tuned]]:
     """Return score and settings of the best of each learner's grid on a suite's tuning worlds."""
     wanted = Request(worlds=worlds, steps=steps, vocabulary=VOCABULARY, actions=MAX_ACTIONS, seed=1, first=TUNING)
     on = chosen.prepare(wanted)
@@ -73,13 +102,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         ["python -m trainer.evaluation.baselines.tune --suite small --worlds 256 --steps 512"],
     )
     parser.add_argument("--suite", action="append", help=f"one of {', '.join(SUITES)}; all where absent")
-    parser.add_argument("--learner", action="append", choices=LEARNERS, help="all where absent")
+    parser.add_argument("--learner", action="append", choices=LEARNERS, help="all but ppo and dqn where absent")
     parser.add_argument("--worlds", type=int, default=256, help="tuning worlds of each suite")
     parser.add_argument("--steps", type=int, default=512, help="environment steps in each world")
 
     def command(options: argparse.Namespace) -> None:
         for name in options.suite or SUITES:
-            found = tune(suite(name), options.worlds, options.steps, options.learner or LEARNERS)
+            found = tune(suite(name), options.worlds, options.steps, options.learner or TABULAR)
             for learner_name, (score, settings) in found.items():
                 print(f"{name} {learner_name}: {settings}  # {score:.3f}")
                 sys.stdout.flush()

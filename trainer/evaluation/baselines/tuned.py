@@ -1,4 +1,4 @@
-"""Settings of the learning baselines per suite: 256 worlds (the slower ones 24), 512 steps.
+"""Settings of the learning baselines per suite: Q-learners on 256 worlds, the others on 128, 512 steps.
 
 Chosen on other worlds by ``python -m trainer.evaluation.baselines.tune``.
 """
@@ -9,33 +9,49 @@ TUNED: dict[str, dict[str, Tuned]] = {
     "small": {
         "q-epsilon-greedy": {"alpha": 0.4, "gamma": 0.9, "epsilon": 0.1, "initial": 0.0, "epsilon_decay": 0.01},
         "q-count-bonus": {"alpha": 0.2, "gamma": 0.95, "epsilon": 0.0, "initial": 0.0, "bonus": 0.3},
-        "q-ucb": {"alpha": 0.1, "gamma": 0.95, "bonus": 0.2},
-        "ucb-value-iteration": {"gamma": 0.9, "bonus": 0.01},
-        "posterior-sampling": {"gamma": 0.9, "prior": 0.5, "spread": 0.05},
-        "conservative-q": {"gamma": 0.9, "weight": 0.01, "epsilon": 0.0},
+        "q-ucb": {"alpha": 0.4, "gamma": 0.9, "bonus": 0.05},
+        "ucb-value-iteration": {"gamma": 0.95, "bonus": 0.2, "every": 2, "restart": 1.0},
+        "posterior-sampling": {"gamma": 0.9, "prior": 0.1, "deviation": 0.1, "hope": 0.0, "every": 2, "restart": 1.0},
+        "conservative-q": {"gamma": 0.9, "weight": 0.01, "epsilon": 0.0, "restart": 1.0},
     },
     "garnet-16": {
         "q-epsilon-greedy": {"alpha": 0.2, "gamma": 0.99, "epsilon": 0.02, "initial": 0.1, "epsilon_decay": 0.01},
         "q-count-bonus": {"alpha": 0.1, "gamma": 0.99, "epsilon": 0.0, "initial": 0.05, "bonus": 0.02},
+        "q-ucb": {"alpha": 0.4, "gamma": 0.9, "bonus": 0.2},
+        "ucb-value-iteration": {"gamma": 0.9, "bonus": 0.01, "every": 2, "restart": 0.0},
+        "posterior-sampling": {"gamma": 0.9, "prior": 0.03, "deviation": 0.1, "hope": 0.0, "every": 2, "restart": 0.0},
+        "conservative-q": {"gamma": 0.9, "weight": 0.01, "epsilon": 0.0, "restart": 0.0},
     },
     "anymdp-1": {
         "q-epsilon-greedy": {"alpha": 0.4, "gamma": 0.95, "epsilon": 0.02, "initial": 0.1, "epsilon_decay": 0.01},
         "q-count-bonus": {"alpha": 0.1, "gamma": 0.9, "epsilon": 0.0, "initial": 0.0, "bonus": 1.0},
+        "q-ucb": {"alpha": 0.1, "gamma": 0.9, "bonus": 0.002},
+        "ucb-value-iteration": {"gamma": 0.9, "bonus": 0.1, "every": 2, "restart": 0.0},
+        "posterior-sampling": {"gamma": 0.9, "prior": 0.1, "deviation": 0.1, "hope": 0.3, "every": 2, "restart": 1.0},
+        "conservative-q": {"gamma": 0.9, "weight": 0.01, "epsilon": 0.0, "restart": 0.0},
     },
     "anymdp-16": {
         "q-epsilon-greedy": {"alpha": 0.7, "gamma": 0.9, "epsilon": 0.05, "initial": 0.1, "epsilon_decay": 0.01},
         "q-count-bonus": {"alpha": 0.7, "gamma": 0.9, "epsilon": 0.0, "initial": 0.05, "bonus": 0.02},
+        "q-ucb": {"alpha": 0.1, "gamma": 0.9, "bonus": 0.002},
+        "ucb-value-iteration": {"gamma": 0.95, "bonus": 0.1, "every": 2, "restart": 1.0},
+        "posterior-sampling": {"gamma": 0.9, "prior": 0.03, "deviation": 0.1, "hope": 0.3, "every": 2, "restart": 1.0},
+        "conservative-q": {"gamma": 0.9, "weight": 0.01, "epsilon": 0.03, "restart": 1.0},
     },
     "frozenlake": {
         "q-epsilon-greedy": {"alpha": 0.7, "gamma": 0.99, "epsilon": 0.02, "initial": 0.0, "epsilon_decay": 0.01},
         "q-count-bonus": {"alpha": 0.7, "gamma": 0.99, "epsilon": 0.0, "initial": 0.0, "bonus": 0.02},
-        "q-ucb": {"alpha": 0.1, "gamma": 0.99, "bonus": 0.01},
-        "ucb-value-iteration": {"gamma": 0.9, "bonus": 0.01},
-        "posterior-sampling": {"gamma": 0.9, "prior": 0.5, "spread": 0.05},
-        "conservative-q": {"gamma": 0.9, "weight": 0.01, "epsilon": 0.0},
+        "q-ucb": {"alpha": 0.1, "gamma": 0.99, "bonus": 0.002},
+        "ucb-value-iteration": {"gamma": 0.9, "bonus": 0.01, "every": 2, "restart": 0.0},
+        "posterior-sampling": {"gamma": 0.9, "prior": 0.03, "deviation": 0.1, "hope": 0.3, "every": 2, "restart": 1.0},
+        "conservative-q": {"gamma": 0.9, "weight": 0.01, "epsilon": 0.0, "restart": 0.0},
     },
     "frozenlake-slippery": {
         "q-epsilon-greedy": {"alpha": 0.7, "gamma": 0.95, "epsilon": 0.05, "initial": 0.0, "epsilon_decay": 0.0},
         "q-count-bonus": {"alpha": 0.4, "gamma": 0.9, "epsilon": 0.0, "initial": 0.0, "bonus": 0.02},
+        "q-ucb": {"alpha": 0.1, "gamma": 0.9, "bonus": 0.01},
+        "ucb-value-iteration": {"gamma": 0.95, "bonus": 0.05, "every": 2, "restart": 1.0},
+        "posterior-sampling": {"gamma": 0.9, "prior": 0.03, "deviation": 0.1, "hope": 0.3, "every": 2, "restart": 0.0},
+        "conservative-q": {"gamma": 0.9, "weight": 0.2, "epsilon": 0.03, "restart": 1.0},
     },
 }

@@ -10,6 +10,8 @@ from trainer.evaluation.report.table import NAMES, players
 
 UNDRAWN = ("random", "oracle")
 """Random play is 0 and the oracle 1."""
+HIGHEST = 1.6
+"""Curves that rise further leave the picture: where an oracle earns little per step, one world makes a mean."""
 MOST_ROWS = 512
 """Worlds of a heat map; of more every so many-th is drawn."""
 
@@ -21,13 +23,16 @@ def draw_curves(name: str, entry: dict[str, Any], path: Path) -> Path:
     axes.axhline(1.0, color=plots.GREY, linewidth=1, linestyle=":")
     which = "curve" if entry["model"]["worlds"] else "episode_curve"  # where every step pays the same
     drawn = [player for player in players(entry) if player not in UNDRAWN]
+    highest = 1.0
     for place, player in enumerate(drawn):
         x, mean, half = _points(players(entry)[player][which])
+        highest = max(highest, *mean) if mean else highest
         colour = plots.COLOURS[place % len(plots.COLOURS)]
         plots.band(axes, x, mean, half, NAMES.get(player, player), colour, dashed=player != "model")
     worlds = entry["model"]["worlds"] or entry["settings"]["worlds"]
     axes.set(title=f"{name}: {worlds} unseen worlds, frozen weights, {entry['settings']['beginning']}")
-    axes.set(xlabel="environment steps in context", ylabel="score (0 random, 1 oracle)", ylim=(-0.2, 1.1))
+    top = min(max(1.1, 1.05 * highest), HIGHEST)
+    axes.set(xlabel="environment steps in context", ylabel="score (0 random, 1 oracle)", ylim=(-0.2, top))
     axes.legend(loc="lower right", fontsize=8 if len(drawn) > 4 else None)
     plots.save(figure, path)
     return path

@@ -1,12 +1,16 @@
 """What an evaluation leaves on disk: results.json, a file of episodes and pictures for each suite, tables, a page."""
 
+import fcntl
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
+from common.errors import UsageError
 from trainer.evaluation.prepared import Prepared
 from trainer.evaluation.report import curves, film, page, paper, table
 from trainer.evaluation.run import Outcome
@@ -17,6 +21,23 @@ RESULTS = "results.json"
 TABLE = "table.txt"
 PAPER = "paper.txt"
 PAGE = "report.html"
+LOCK = ".writing"
+
+
+@contextmanager
+def alone_in(out: Path) -> Iterator[None]:
+    """Make a folder, if there is none, and be the only one who writes an evaluation there; a death lets go of it.
+
+    Raises:
+        UsageError: Somebody else is.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    with (out / LOCK).open("w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise UsageError(f"another evaluation is writing to {out}; wait for it, or give another --out") from None
+        yield
 
 
 def write_suite(on: Prepared, outcome: Outcome, out: Path) -> dict[str, Path]:

@@ -14,9 +14,9 @@ body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 1180p
 h1 { font-size: 1.6rem; margin-bottom: .2rem; }
 h2 { margin-top: 2.4rem; border-top: 1px solid #ddd; padding-top: 1rem; }
 table { border-collapse: collapse; margin: .8rem 0; font-variant-numeric: tabular-nums; }
-th, td { padding: .25rem .7rem; text-align: right; border-bottom: 1px solid #e5e5e5; white-space: nowrap; }
+th, td { padding: .25rem .5rem; text-align: right; border-bottom: 1px solid #e5e5e5; white-space: nowrap; }
 th:first-child, td:first-child { text-align: left; } thead th { border-bottom: 2px solid #999; }
-tr.model { font-weight: 600; background: #eef5fb; } .wide { overflow-x: auto; }
+tr.model { font-weight: 600; background: #eef5fb; } .wide { overflow-x: auto; font-size: .86rem; }
 figure { display: inline-block; margin: .4rem .6rem .4rem 0; vertical-align: top; } img { max-width: 100%; }
 figure img.curve { width: 555px; } figcaption { color: #666; font-size: .85rem; }
 code { background: #f4f4f4; padding: .1rem .3rem; overflow-wrap: anywhere; } .note { color: #666; font-size: .9rem; }

@@ -76,7 +76,9 @@ def table(results: Sequence[dict[str, Any]]) -> Table:
 def print_table(results: Sequence[dict[str, Any]], console: Console | None = None) -> None:
     """Print the table, its legend and the commands that made it."""
     console = console or Console(width=200)
-    console.print(table(results))
+    shown = table(results)
+    console.width = max(console.width, console.measure(shown, options=console.options.update(width=10_000)).maximum)
+    console.print(shown)
     console.print(LEGEND)
     for told in results:
         console.print(f"{_agent(told)}: trained on {', '.join(told['families']) or 'unknown'}; $ {told.get('command')}")

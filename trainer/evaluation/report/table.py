@@ -16,6 +16,8 @@ NAMES = {
     "ucb-value-iteration": "tuned UCB value iteration",
     "posterior-sampling": "tuned posterior sampling",
     "conservative-q": "tuned conservative Q, offline first",
+    "ppo": "PPO",
+    "dqn": "DQN",
 }
 MIN_WIDTH = 200
 """Columns there are for a table: a narrower terminal wraps its lines rather than losing numbers."""

@@ -3,10 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import ClassVar
 
 import numpy as np
 
-from trainer.evaluation.arena import Arena, world_seeds
+from trainer.evaluation.arena import Arena
 from trainer.evaluation.classic.arena import ClassicArena, Planner, Rules, measured
 from trainer.evaluation.classic.dynamics import CartPole, Dynamics, MountainCar, Pendulum, Start
 from trainer.evaluation.play import Player
@@ -47,6 +48,7 @@ def lasts(terminated: np.ndarray, truncated: np.ndarray) -> np.ndarray:
 class PreparedControl(Prepared):
     """Worlds of the same dynamics, each with labels of its own."""
 
+    by_world: ClassVar[tuple[str, ...]] = ("references", "symbol", "order")
     rules: Rules
     symbol: np.ndarray
     order: np.ndarray
@@ -58,7 +60,7 @@ class PreparedControl(Prepared):
 
     def arena(self) -> ClassicArena:
         """Return the worlds, not begun."""
-        return ClassicArena(self.rules, self.symbol, self.order, world_seeds(len(self.symbol), self.seed))
+        return ClassicArena(self.rules, self.symbol, self.order, self.seeds)
 
     def oracle(self, arena: Arena) -> Player:
         """Return near-optimal play."""

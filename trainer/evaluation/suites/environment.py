@@ -7,7 +7,7 @@ solved, or what is given, or the best that a long-trained Q-learner reaches.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import gymnasium
 import numpy as np
@@ -15,7 +15,7 @@ import numpy as np
 from common.agents.agent import TabularAgent
 from common.agents.kinds import behaviour
 from common.seeding import Purpose, derive_seed
-from trainer.evaluation.arena import Arena, Outcome, world_seeds, write
+from trainer.evaluation.arena import Arena, Outcome, write
 from trainer.evaluation.binning import discrete
 from trainer.evaluation.play import Player
 from trainer.evaluation.prepared import Prepared, Request
@@ -142,6 +142,7 @@ class Learned:
 class PreparedEnvironment(Prepared):
     """Instances of one environment."""
 
+    by_world: ClassVar[tuple[str, ...]] = ("references", "symbol", "order")
     symbol: np.ndarray
     order: np.ndarray
     cap: int
@@ -150,7 +151,7 @@ class PreparedEnvironment(Prepared):
     def arena(self) -> GymArena:
         """Return the worlds, not begun."""
         made = [self.suite.make() for _ in range(self.worlds)]
-        return GymArena(made, self.cap, self.symbol, self.order, world_seeds(self.worlds, self.seed))
+        return GymArena(made, self.cap, self.symbol, self.order, self.seeds)
 
     def oracle(self, arena: Arena) -> Player:
         """Return the Q-learner's greedy policy."""

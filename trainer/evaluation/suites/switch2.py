@@ -12,7 +12,7 @@ import numpy as np
 
 from common.worlds import World
 from common.worlds.batch import WorldBatch
-from trainer.evaluation.arena import Outcome, world_seeds, write
+from trainer.evaluation.arena import Outcome, write
 from trainer.evaluation.prepared import Prepared, Request
 from trainer.evaluation.record import Record
 from trainer.evaluation.reference import solved
@@ -149,7 +149,7 @@ class PreparedSwitch(Prepared):
 
     def arena(self) -> SwitchArena:
         """Return the pairs, not begun."""
-        return SwitchArena(self.world, self.symbol, self.order, world_seeds(self.worlds, self.seed))
+        return SwitchArena(self.world, self.symbol, self.order, self.seeds)
 
 
 @dataclass(frozen=True, kw_only=True)
