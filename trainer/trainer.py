@@ -23,6 +23,7 @@ from trainer.passes import Passes, detached
 from trainer.signals import stopping
 from trainer.telemetry import Telemetry
 from trainer.tokens import Batch
+from trainer.usage import Usage
 from trainer.validation import Validation
 
 __all__ = ["Trainer", "detached"]
@@ -55,6 +56,7 @@ class Trainer:
         self.saver = Saver(run, ranks, config.checkpoint, self._told)
         self.guard, self.early = Guard(config.guard), EarlyStopping(config.validation)
         self.passes = Passes(objective, config, mixture.length, ranks.device)
+        self.usage = Usage(ranks.device)
         self.updates = config.updates_per_batch(mixture.length)
         self.step = 0
         self._weights = config.loss.vector().tolist()
@@ -178,6 +180,7 @@ class Trainer:
             "environment_steps": round(self.step * rows),
             "steps_per_second": rows / seconds,
             "loader_wait": share,
+            **self.usage.values(),
         }
         self.telemetry.write("train", self.step, **values, by_position=self._since.by_position())
         self.telemetry.progress(self.step, {**values, "seconds_per_step": seconds})
