@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from common.errors import DataError
 from trainer.checkpoints.folder import newest
 from trainer.checkpoints.saver import Saver, load
 from trainer.config import TrainConfig
@@ -73,11 +74,15 @@ class Trainer:
         Raises:
             DataError: The data cannot be read, training went wrong, or no checkpoint is whole.
         """
-        with stopping(self._stop), self.ranks.naming_the_lost():
-            self._resume()
-            if not self._finished:
-                self._train()
-            self.saver.close()
+        try:
+            with stopping(self._stop), self.ranks.naming_the_lost():
+                self._resume()
+                if not self._finished:
+                    self._train()
+                self.saver.close()
+        except DataError as error:
+            self.telemetry.write("event", self.step, message=f"failed: {error}")
+            raise
         self.telemetry.close(self._finished)
         return self._finished
 

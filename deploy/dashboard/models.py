@@ -162,6 +162,8 @@ class DatasetSummary(Answer):
     updated: float | None
     """Newest sign of life."""
     last_event: Event | None
+    last_error: Event | None
+    """The newest event that tells of something that went wrong."""
     faults: list[Fault]
 
 
@@ -235,6 +237,9 @@ class RunSummary(Answer):
     accuracy_random_context: float | None
     """Of the greedy action in contexts of random actions: the honest gauge while training."""
     evaluations: int
+    last_event: Event | None
+    last_error: Event | None
+    """The newest event that tells of a skipped step or a failure."""
     faults: list[Fault]
 
 

@@ -41,6 +41,7 @@ class Sources:
     polls: int = 0
     seconds: float | None = None
     """Of the last poll."""
+    _glance: tuple[int, Overview] | None = None
 
     def poll(self) -> list[Change]:
         """Look for new datasets and runs and read what is new in all; return what changed."""
@@ -74,7 +75,12 @@ class Sources:
         return datasets + [key for key, run in self.training.items() if not run.caught_up]
 
     def overview(self) -> Overview:
-        """Return everything at a glance, the newest first."""
+        """Return everything at a glance, the newest first; one object a poll."""
+        if self._glance is None or self._glance[0] != self.polls:
+            self._glance = self.polls, self._overview()
+        return self._glance[1]
+
+    def _overview(self) -> Overview:
         datasets = [answer for source in self.datasets.values() if (answer := source.summary())]
         runs = [summary for run in self.training.values() if (summary := run.summary())]
         return Overview(

@@ -54,7 +54,7 @@ export class Chart {
     const button = (kind) => h("button", { type: "button", "aria-label": `${kind} of: ${label}`,
       onclick: () => this.save(kind) }, kind);
     this.saves = h("p", { class: "saves" }, button("CSV"), button("JSON"));
-    this.element = fill(target, this.legend, this.plotArea, this.nothing, this.saves);
+    this.element = fill(target, h("div", { class: "over" }, this.legend, this.saves), this.plotArea, this.nothing);
     this.plot = null;
     this.x = [];
     this.series = [];
@@ -192,7 +192,7 @@ export class Chart {
       horizontal.splits = () => this.x.map((_, index) => index);
       horizontal.values = () => this.thinLabels();
     } else {
-      horizontal.values = (_, splits) => splits.map(x.kind === "time" ? momentFormat(splits) : short);
+      horizontal.values = (_, splits) => splits.map(x.kind === "time" ? momentFormat(splits) : whole);
     }
     return [horizontal, {
       ...common, grid: { stroke: colour("grid"), width: 1 }, size: 52, space: 36,
@@ -210,10 +210,10 @@ export class Chart {
 
   buildLegend() {
     this.readers = [];
-    fill(this.legend, this.series.map(({ label, colour: name, dash }) => {
+    fill(this.legend, this.series.map(({ label, colour: name, dash, width }) => {
       const value = h("span", { class: "value" });
       this.readers.push(value);
-      const key = h("span", { class: dash ? "key dashed" : "key", "aria-hidden": "true" });
+      const key = h("span", { class: width === 0 ? "key dot" : dash ? "key dashed" : "key", "aria-hidden": "true" });
       key.style.color = `var(--${name})`;
       const toggle = h("button", { type: "button", "aria-pressed": !this.hidden.has(label) ? "true" : "false" }, key,
         h("span", {}, label), value);
@@ -253,6 +253,11 @@ function momentFormat(splits) {
   return (seconds) => format.format(new Date(seconds * 1000));
 }
 
+/** A tick of steps or states: none between two of them. */
+function whole(value) {
+  return Number.isInteger(value) ? plainNumber(value) : "";
+}
+
 function plainNumber(value) {
-  return Math.abs(value) >= 10000 ? short(value) : String(Number(value.toPrecision(4)));
+  return Math.abs(value) >= 10000 ? short(value).replace(/\.0+(?= )/, "") : String(Number(value.toPrecision(4)));
 }
