@@ -1,5 +1,6 @@
 """How much of the machine a rank uses: the clocks of its process and device in, a metrics line's values out."""
 
+import contextlib
 import resource
 import sys
 import time
@@ -35,8 +36,6 @@ class Usage:
         values = {"cpu_cores": cores, "memory_bytes": float(held)}
         if self._device.type == "cuda":
             values["gpu_memory_bytes"] = float(torch.cuda.max_memory_allocated(self._device))
-            try:
+            with contextlib.suppress(ModuleNotFoundError):
                 values["gpu_use"] = torch.cuda.utilization(self._device) / 100
-            except ModuleNotFoundError:
-                pass
         return values

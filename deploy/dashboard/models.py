@@ -313,7 +313,9 @@ class Scores(Answer):
     episode_curve: list[Bin] = []
     score_by_episode: list[Bin] = []
     entropy_by_step: list[Bin] = []
-    regret: list[Bin] = []
+    regret_by_step: list[Bin] = []
+    regret: float | None = None
+    """Steps' worth of the oracle's advantage lost in the whole context."""
     by_episode: dict[str, Any] | None = None
     """As the paper counts: best, steps and episodes to it."""
     bottom_quintile: float | None = None

@@ -1,4 +1,4 @@
-"""A dataset of 10,000 shards with ten million catalog rows, and a run of a million metric rows, as the writers lay them out."""
+"""Ten thousand shards with ten million catalog rows, and a run of a million metric rows, as writers leave them."""
 
 import hashlib
 import json

@@ -143,7 +143,7 @@ export class Chart {
       const stroke = colour(name);
       const show = !this.hidden.has(label);
       const known = values.filter((value) => value !== null).length;
-      const points = { show: known < 30, size: 5, fill: stroke };
+      const points = { show: known < 30 || width === 0, size: 5, fill: stroke };
       series.push({ label, stroke, width, dash, points, show, spanGaps: true });
       if (!low) continue;
       const edge = { stroke: "transparent", width: 0, points: { show: false }, show, spanGaps: true };
@@ -169,7 +169,7 @@ export class Chart {
     const ends = this.x.length - 1;
     return {
       x: x.kind === "bins" ? { time: false, range: [-0.35, ends + 0.35] }
-        : { time: x.kind === "time", range: (_, low, high) => (low === high ? [low - 30, high + 30] : [low, high]) },
+        : { time: x.kind === "time", range: () => this.reach() },
       y: {
         distr: y.log ? 3 : 1,
         range: y.log ? undefined : (_, low, high) => {
@@ -179,6 +179,12 @@ export class Chart {
         },
       },
     };
+  }
+
+  /** First and last of x; around a lone one some room. */
+  reach() {
+    const [low, high] = [this.x[0], this.x.at(-1)];
+    return low === high ? [low - 30, high + 30] : [low, high];
   }
 
   axes() {

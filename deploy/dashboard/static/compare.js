@@ -6,7 +6,10 @@ import { fill, h } from "./dom.js";
 import { empty, panel, table } from "./parts.js";
 
 const MEASURES = [["score_by_step", "reward by step"], ["action_score_by_step", "action value by step"],
-  ["score_by_episode", "return by episode"], ["entropy_by_step", "entropy of choices by step"]];
+  ["score_by_episode", "return by episode"], ["entropy_by_step", "entropy of choices by step"], ["regret_by_step", "regret by step"]];
+
+const SCALES = { entropy_by_step: "0 = certain, 1 = at random; mean and 95 % interval",
+  regret_by_step: "steps' worth of the oracle's advantage lost so far; mean and 95 % interval" };
 
 export function evaluationPage(root, _, named, query) {
   named("Evaluation");
@@ -47,7 +50,7 @@ export function evaluationPage(root, _, named, query) {
     fill(controls, select("Show", options, a.key, go("a")), select("against", [["", "baselines alone"], ...options], b?.key || "", go("b")),
       select("Score of", MEASURES, measure, go("of")));
     const names = [...new Set([...Object.keys(a.one.suites), ...Object.keys(b?.one.suites || {})])];
-    const parts = names.map((name) => [name, panel(name, { note: "0 = random, 1 = oracle; mean and 95 % interval",
+    const parts = names.map((name) => [name, panel(name, { note: SCALES[measure] || "0 = random, 1 = oracle; mean and 95 % interval",
       data: `runs/${a.key.slice(0, a.key.indexOf(":"))}/evaluations` })]);
     fill(suites, parts.map(([, part]) => part.element));
     for (const [name, part] of parts) {

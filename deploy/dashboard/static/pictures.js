@@ -10,9 +10,10 @@ export function actedPicture(told, used) {
     draw(pen, width, height, colour) {
       for (const part of told.acted) {
         const [left, right] = [(part.first / rows) * width, (part.to / rows) * width];
+        const all = used.reduce((sum, [, tag]) => sum + part.tags[tag], 0) || 1; // breaks left out
         let top = 0;
         used.forEach(([, tag], index) => {
-          const tall = (part.tags[tag] / (part.to - part.first)) * (height - 20);
+          const tall = (part.tags[tag] / all) * (height - 20);
           pen.fillStyle = colour(`c${(index % 8) + 1}`);
           pen.fillRect(left, top, right - left + 0.5, tall);
           top += tall;
