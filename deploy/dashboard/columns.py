@@ -1,4 +1,4 @@
-"""Metric rows as growing columns of doubles, thinned to a number of points for a chart."""
+"""Metric rows as growing columns of numbers, thinned to a number of points for a chart."""
 
 import math
 from array import array
@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 KEY = "step"
+EXACT = frozenset({KEY, "time"})
+"""Columns of doubles; of the others single precision is kept, a chart shows less."""
 DIGITS = 6
 """Of a mean; half of a page's bytes would be noise."""
 CHARTS_KEPT = 4
@@ -31,7 +33,7 @@ class _Groups:
 
 
 class Columns:
-    """Numbers by name over optimiser steps; 8 bytes a value, missing ones nan.
+    """Numbers by name over optimiser steps; 4 or 8 bytes a value, missing ones nan.
 
     A row whose step is not beyond the last one replaces what came after it: a resumed run repeats the steps since its
     checkpoint, and the later rows are the valid ones.
@@ -63,7 +65,7 @@ class Columns:
             if number is None:
                 continue
             if name not in self._columns:
-                self._columns[name] = array("d", [np.nan]) * rows
+                self._columns[name] = array("d" if name in EXACT else "f", [np.nan]) * rows
             self._columns[name].append(number)
             self._newest[name] = number
         for column in self._columns.values():
