@@ -13,6 +13,8 @@ setup: $(STAMP)  ## make .venv with pinned dependencies and the editable install
 $(STAMP): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
+	@command -v chromium chromium-browser google-chrome >/dev/null || echo "no Chromium here: tests/browser and\
+	 tests/dashboard/test_browser.py will be skipped, each saying so (Debian: apt-get install chromium)"
 	touch $(STAMP)
 
 lint: setup      ## ruff and the type checker

@@ -42,7 +42,7 @@ function colour(name) {
  *   label: what it shows, for screen readers; height: pixels.
  *   x: {kind: "step" | "time" | "bins", label}
  *   y: {label, log, from, to, format}
- * `set(x, series)`: series is [{label, values, colour, dash, width, low, high}], x numbers, or bin labels for "bins".
+ * `set(x, series)`: series is [{label, values, colour, dash, width, low, high, bare}], x numbers, or bin labels for "bins".
  */
 export class Chart {
   constructor(target, { label, height = 240, x = {}, y = {} }) {
@@ -139,11 +139,11 @@ export class Chart {
   plotOptions() {
     const series = [{}];
     const bands = [];
-    for (const { label, colour: name, dash, width = 1.75, low, values } of this.series) {
+    for (const { label, colour: name, dash, width = 1.75, low, values, bare } of this.series) {
       const stroke = colour(name);
       const show = !this.hidden.has(label);
       const known = values.filter((value) => value !== null).length;
-      const points = { show: known < 30 || width === 0, size: 5, fill: stroke };
+      const points = { show: (known < 30 && !bare) || width === 0, size: 5, fill: stroke };
       series.push({ label, stroke, width, dash, points, show, spanGaps: true });
       if (!low) continue;
       const edge = { stroke: "transparent", width: 0, points: { show: false }, show, spanGaps: true };

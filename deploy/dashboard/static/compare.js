@@ -25,7 +25,7 @@ export function evaluationPage(root, _, named, query) {
     const runs = (await get("overview")).runs.filter((run) => run.evaluations);
     const lists = await Promise.all(runs.map((run) => get(`runs/${run.id}/evaluations`)));
     const found = runs.flatMap((run, index) => lists[index].map((one) =>
-      ({ key: `${run.id}:${one.path}`, name: `${run.name}: ${one.path.replace(/\/?results\.json$/, "") || "."}`, one })));
+      ({ key: `${run.id}:${one.path}`, name: lists[index].length > 1 ? `${run.name}: ${one.path.replace(/\/?results\.json$/, "") || "."}` : run.name, one })));
     column ??= await get("paper");
     show(found);
   }
@@ -55,7 +55,7 @@ export function evaluationPage(root, _, named, query) {
     fill(suites, parts.map(([, part]) => part.element));
     for (const [name, part] of parts) {
       const draw = compareChart(part.body, `${name}: ${measure} of ${a.name}${b ? ` and ${b.name}` : ""}`);
-      const players = [a, b].filter(Boolean).map((one) => [one.name, one.one.suites[name]?.model]);
+      const players = [[a, "c1"], [b, "c2"]].filter(([one]) => one).map(([one, colour]) => [one.name, one.one.suites[name]?.model, colour]);
       const baselines = Object.entries((a.one.suites[name] || b.one.suites[name]).baselines);
       draw([...players, ...baselines].filter(([, scores]) => scores), measure);
       draws.push(draw);

@@ -114,9 +114,9 @@ export function worldsPage(root, _, named, query) {
     const one = new Chart(returns.body, { label: "Return of each episode by the row it ended at", x: { label: "row", unit: "row" } });
     const level = (value) => told.episodes.map(() => value);
     one.set(told.episodes.map((part) => part.end), told.episodes.length ? [
-      { label: "return", colour: "c1", width: 0, values: told.episodes.map((part) => part.total) },
-      { label: "oracle", colour: "c6", dash: [4, 4], values: level(told.oracle_value) },
-      { label: "random", colour: "c8", dash: [4, 4], values: level(told.random_value) }] : []);
+      { label: "oracle", colour: "c6", dash: [4, 4], bare: true, values: level(told.oracle_value) },
+      { label: "random", colour: "c8", dash: [4, 4], bare: true, values: level(told.random_value) },
+      { label: "return", colour: "c1", width: 0, values: told.episodes.map((part) => part.total) }] : []);
     const two = new Chart(paid.body, { label: "Reward paid until each row", x: { label: "row", unit: "row" } });
     two.set(told.rewards.map(([row]) => row), [{ label: "sum of rewards", colour: "c3", values: told.rewards.map(([, sum]) => sum) }]);
     const used = TAGS.map((name, tag) => [name, tag]).filter(([, tag]) => told.acted.some((part) => part.tags[tag]));
