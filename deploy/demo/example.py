@@ -1,8 +1,8 @@
 """``python -m deploy.demo.example``: makes the example that the dashboard bundles, with the commands a user would type.
 
 A small dataset through Ray, two short runs with different backbones, and what each reaches in several suites. Of all
-that is made, what the dashboard shows is kept: no checkpoints, of losses by position the policy's alone, numbers to four
-digits, neither folders nor this machine's name.
+that is made, what the dashboard shows is kept: no checkpoints, of losses by position the policy's alone, numbers to
+four digits, neither folders nor this machine's name.
 """
 
 import argparse

@@ -39,7 +39,7 @@ def pages(page: Any) -> list[tuple[str, str]]:
         ("#/worlds?family=anymdp&seed=7&states=16&actions=5", ".shardgrid canvas"),
         (data.replace("#/data/", "#/worlds?data=") + "&sequence=5", ".uplot"),
         ("#/evaluation", ".uplot"),
-        ("#/cluster", "table"),
+        ("#/cluster", ".panel .empty, .panel table"),
     ]
 
 

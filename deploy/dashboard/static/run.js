@@ -15,7 +15,7 @@ export function runPage(root, id, named) {
     policy: panel("Policy loss on unseen worlds", { note: "with and without oracles in context", data }),
     accuracy: panel("Greedy action right", { note: "in contexts of random actions: the honest gauge", data }),
     position: panel("Policy loss by position", { note: "newest validation", data: `runs/${id}` }),
-    history: panel("Loss by position over time", { note: "worlds without oracles in context", data: `runs/${id}/positions` }),
+    history: panel("Loss by position over time", { note: "worlds without oracles in context", data: `runs/${id}/positions`, wide: true }),
   };
   const small = {
     speed: panel("Throughput", { note: "environment steps a second" }),
