@@ -15,6 +15,8 @@ $(STAMP): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[dev]'
 	# flash-linear-attention's plain references, for the tests: its kernels would need triton and a GPU
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --no-deps fla-core einops
+	@command -v chromium chromium-browser google-chrome >/dev/null || echo "no Chromium here: tests/browser and\
+	 tests/dashboard/test_browser.py will be skipped, each saying so (Debian: apt-get install chromium)"
 	touch $(STAMP)
 
 lint: setup      ## ruff and the type checker

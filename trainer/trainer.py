@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from common.errors import DataError
 from trainer.checkpoints.folder import newest
 from trainer.checkpoints.saver import Saver, load
 from trainer.config import TrainConfig
@@ -23,6 +24,7 @@ from trainer.passes import Passes, detached
 from trainer.signals import stopping
 from trainer.telemetry import Telemetry
 from trainer.tokens import Batch
+from trainer.usage import Usage
 from trainer.validation import Validation
 
 __all__ = ["Trainer", "detached"]
@@ -55,6 +57,7 @@ class Trainer:
         self.saver = Saver(run, ranks, config.checkpoint, self._told)
         self.guard, self.early = Guard(config.guard), EarlyStopping(config.validation)
         self.passes = Passes(objective, config, mixture.length, ranks.device)
+        self.usage = Usage(ranks.device)
         self.updates = config.updates_per_batch(mixture.length)
         self.step = 0
         self._weights = config.loss.vector().tolist()
@@ -71,11 +74,15 @@ class Trainer:
         Raises:
             DataError: The data cannot be read, training went wrong, or no checkpoint is whole.
         """
-        with stopping(self._stop), self.ranks.naming_the_lost():
-            self._resume()
-            if not self._finished:
-                self._train()
-            self.saver.close()
+        try:
+            with stopping(self._stop), self.ranks.naming_the_lost():
+                self._resume()
+                if not self._finished:
+                    self._train()
+                self.saver.close()
+        except DataError as error:
+            self.telemetry.write("event", self.step, message=f"failed: {error}")
+            raise
         self.telemetry.close(self._finished)
         return self._finished
 
@@ -178,6 +185,7 @@ class Trainer:
             "environment_steps": round(self.step * rows),
             "steps_per_second": rows / seconds,
             "loader_wait": share,
+            **self.usage.values(),
         }
         self.telemetry.write("train", self.step, **values, by_position=self._since.by_position())
         self.telemetry.progress(self.step, {**values, "seconds_per_step": seconds})

@@ -1,22 +1,20 @@
 """The HTTP interface under /api/v1: what the page reads, and any script may."""
 
-import csv
-import io
-from collections import OrderedDict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from typing import Annotated, Any
 
-from fastapi import APIRouter, FastAPI, HTTPException, Query
+from fastapi import APIRouter, FastAPI, HTTPException, Query, Request
 from fastapi import Path as PathParameter
 from fastapi.responses import Response, StreamingResponse
-from pydantic import BaseModel
+from pydantic import TypeAdapter
 
 from common.errors import DataError, UsageError
 from deploy.dashboard import worlds
+from deploy.dashboard.answers import Kept, as_csv
 from deploy.dashboard.child import BusyError, Child
 from deploy.dashboard.cluster import RayState
 from deploy.dashboard.events import Watcher
-from deploy.dashboard.models import DatasetDetail, Evaluation, Metrics, Overview, PositionHistory, RunDetail
+from deploy.dashboard.models import Answer, DatasetDetail, Evaluation, Metrics, Overview, PositionHistory, RunDetail
 from deploy.dashboard.paper import PAPER
 from deploy.dashboard.runs import RunSource
 from deploy.dashboard.sources import Sources
@@ -24,7 +22,8 @@ from deploy.dashboard.views import Cluster, SequenceView, WorldView
 
 PREFIX = "/api/v1"
 POINTS = 600
-ANSWERS_KEPT = 64
+_POSITIONS = TypeAdapter(dict[str, PositionHistory])
+_EVALUATIONS = TypeAdapter(list[Evaluation])
 Id = Annotated[str, PathParameter(description="as listed in the overview", max_length=100)]
 
 
@@ -42,9 +41,10 @@ def add_api(app: FastAPI, watcher: Watcher, child: Child, ray: RayState) -> None
     _add_runs(router, watcher.sources, kept)
 
     @router.get("/overview")
-    async def overview() -> Overview:
+    async def overview(request: Request) -> Overview:
         """Every dataset and run found, newest first."""
-        return watcher.sources.overview()
+        found = watcher.sources.overview()
+        return kept.give(request, "overview", found, lambda: json(found))  # type: ignore[return-value]
 
     @router.get("/worlds/{family}", responses=REFUSED)
     async def world(
@@ -76,12 +76,13 @@ def add_api(app: FastAPI, watcher: Watcher, child: Child, ray: RayState) -> None
 
 def _add_datasets(router: APIRouter, sources: Sources, child: Child, kept: "Kept") -> None:
     @router.get("/datasets/{dataset}")
-    async def dataset(dataset: Id) -> DatasetDetail:
+    async def dataset(request: Request, dataset: Id) -> DatasetDetail:
         """One dataset: progress, shares, writers, events, recipe."""
         source = sources.datasets.get(dataset)
         if source is None or source.detail is None:
             raise _unknown("dataset", dataset)
-        return kept.give(("dataset", dataset), source.detail)  # type: ignore[return-value]
+        detail = source.detail
+        return kept.give(request, ("dataset", dataset), detail, lambda: json(detail))  # type: ignore[return-value]
 
     @router.get("/datasets/{dataset}/sequences/{number}", responses=REFUSED)
     async def sequence(dataset: Id, number: Annotated[int, PathParameter(ge=0, lt=1 << 53)]) -> SequenceView:
@@ -100,20 +101,23 @@ def _add_runs(router: APIRouter, sources: Sources, kept: "Kept") -> None:
         return source
 
     @router.get("/runs/{run}")
-    async def run(run: Id) -> RunDetail:
+    async def run(request: Request, run: Id) -> RunDetail:
         """One training run: state, newest metrics, loss by position, checkpoints, events."""
         source = sources.training.get(run)
         if source is None or source.detail is None:
             raise _unknown("run", run)
-        return kept.give(("run", run), source.detail)  # type: ignore[return-value]
+        detail = source.detail
+        return kept.give(request, ("run", run), detail, lambda: json(detail))  # type: ignore[return-value]
 
     @router.get("/runs/{run}/metrics")
-    async def metrics(run: Id, points: Annotated[int, Query(ge=2, le=5000)] = POINTS) -> Metrics:
+    async def metrics(request: Request, run: Id, points: Annotated[int, Query(ge=2, le=5000)] = POINTS) -> Metrics:
         """A run's curves, averaged in groups of rows down to at most ``points`` points."""
-        return kept.give(("metrics", run, points), known(run).metrics(points))  # type: ignore[return-value]
+        found = known(run).metrics(points)
+        return kept.give(request, ("metrics", run, points), found, lambda: json(found))  # type: ignore[return-value]
 
     @router.get("/runs/{run}/metrics.csv", response_class=Csv)
     async def metrics_csv(
+        request: Request,
         run: Id,
         points: Annotated[int, Query(ge=2, le=5000)] = POINTS,
         set: Annotated[str, Query(max_length=100, description="train, or a validation set")] = "train",
@@ -123,17 +127,23 @@ def _add_runs(router: APIRouter, sources: Sources, kept: "Kept") -> None:
         columns = found.train if set == "train" else found.validation.get(set)
         if columns is None:
             raise HTTPException(404, f"run {run!r} has no set {set!r}: it has train, {', '.join(found.validation)}")
-        return Csv(as_csv(columns))
+        return kept.give(request, ("csv", run, points, set), found, lambda: as_csv(columns), Csv.media_type)
 
     @router.get("/runs/{run}/positions")
-    async def positions(run: Id) -> dict[str, PositionHistory]:
+    async def positions(request: Request, run: Id) -> dict[str, PositionHistory]:
         """Policy loss by position in the context over optimiser steps, by set."""
-        return known(run).positions()
+        found = known(run).positions()
+        return kept.give(  # type: ignore[return-value]
+            request, ("positions", run), found, lambda: _POSITIONS.dump_json(found)
+        )
 
     @router.get("/runs/{run}/evaluations")
-    async def evaluations(run: Id) -> list[Evaluation]:
+    async def evaluations(request: Request, run: Id) -> list[Evaluation]:
         """Every evaluation below a run, newest first."""
-        return known(run).evaluations
+        found = known(run).evaluations
+        return kept.give(  # type: ignore[return-value]
+            request, ("evaluations", run), found, lambda: _EVALUATIONS.dump_json(found, by_alias=True)
+        )
 
 
 REFUSED: dict[int | str, dict[str, Any]] = {
@@ -142,36 +152,15 @@ REFUSED: dict[int | str, dict[str, Any]] = {
 }
 
 
-class Kept:
-    """Answers as bytes, for as long as the object they were made of is the newest."""
-
-    def __init__(self) -> None:
-        """Keep nothing yet."""
-        self._kept: OrderedDict[tuple[Any, ...], tuple[BaseModel, bytes]] = OrderedDict()
-
-    def give(self, key: tuple[Any, ...], answer: BaseModel) -> Response:
-        """Return ``answer`` as JSON."""
-        known = self._kept.get(key)
-        if known is None or known[0] is not answer:
-            known = self._kept[key] = answer, answer.model_dump_json(by_alias=True).encode()
-            if len(self._kept) > ANSWERS_KEPT:
-                self._kept.popitem(last=False)
-        return Response(known[1], media_type="application/json")
-
-
 class Csv(Response):
     """Comma-separated values."""
 
     media_type = "text/csv; charset=utf-8"
 
 
-def as_csv(columns: Mapping[str, Sequence[float | None]]) -> str:
-    """Return columns of one length as CSV, empty where a value is missing."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows(zip(*columns.values(), strict=True))
-    return text.getvalue()
+def json(answer: Answer) -> bytes:
+    """Return an answer as JSON."""
+    return answer.model_dump_json(by_alias=True).encode()
 
 
 async def _asked(child: Child, function: Callable[..., str], *arguments: Any) -> Response:

@@ -1,9 +1,11 @@
 """Ray's own view of its cluster, over the HTTP API of its dashboard: nodes, resources and actors."""
 
 import json
+import os
 import time
 import urllib.error
 import urllib.request
+from pathlib import Path
 from threading import Lock
 from typing import Any
 
@@ -39,16 +41,33 @@ class RayState:
         try:
             nodes = [_node(part) for part in self._rows("nodes")]
             actors = [_actor(part) for part in self._rows("actors")]
+        except urllib.error.HTTPError as error:
+            hint = "; give it the cluster's token in RAY_AUTH_TOKEN" if error.code in (401, 403) else ""
+            return Cluster(address=self._address, reachable=False, detail=f"Ray answers {error.code} there{hint}")
         except (OSError, ValueError, KeyError, TypeError) as error:
             return Cluster(address=self._address, reachable=False, detail=f"Ray does not answer there: {error}")
         return Cluster(address=self._address, reachable=True, detail="ok", nodes=tuple(nodes), actors=tuple(actors))
 
     def _rows(self, what: str) -> list[dict[str, Any]]:
         url = f"{self._address}/api/v0/{what}?limit={SHOWN}&detail=True"
-        with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
+        token = ray_token()
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        with urllib.request.urlopen(urllib.request.Request(url, headers=headers), timeout=TIMEOUT) as answer:
             told = json.loads(answer.read(LARGEST))
         rows = told["data"]["result"]["result"]
         return [row for row in rows if isinstance(row, dict)]
+
+
+def ray_token() -> str | None:
+    """Return Ray's token where Ray itself looks for it, unless RAY_AUTH_MODE says that there is none."""
+    if os.environ.get("RAY_AUTH_MODE", "token") == "disabled":
+        return None
+    told = os.environ.get("RAY_AUTH_TOKEN")
+    file = Path(os.environ.get("RAY_AUTH_TOKEN_PATH") or Path.home() / ".ray" / "auth_token")
+    try:
+        return told or file.read_text().strip() or None
+    except (OSError, ValueError):
+        return None
 
 
 def _node(row: dict[str, Any]) -> Node:

@@ -1,16 +1,39 @@
-"""Metric rows as growing columns of doubles, thinned to a number of points for a chart."""
+"""Metric rows as growing columns of numbers, thinned to a number of points for a chart."""
 
+import math
 from array import array
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 KEY = "step"
+EXACT = frozenset({KEY, "time"})
+"""Columns of doubles; of the others single precision is kept, a chart shows less."""
+DIGITS = 6
+"""Of a mean; half of a page's bytes would be noise."""
+CHARTS_KEPT = 4
+"""Numbers of points whose groups are kept."""
+
+
+@dataclass
+class _Groups:
+    """Means of the groups that are full: they never change, so a new row costs one group, not all rows again."""
+
+    size: int
+    full: int = 0
+    means: dict[str, list[float | None]] = field(default_factory=dict)
+
+    def cut(self, rows: int) -> None:
+        """Forget groups that rows were taken from."""
+        self.full = min(self.full, rows // self.size)
+        for means in self.means.values():
+            del means[self.full :]
 
 
 class Columns:
-    """Numbers by name over optimiser steps; 8 bytes a value, missing ones nan.
+    """Numbers by name over optimiser steps; 4 or 8 bytes a value, missing ones nan.
 
     A row whose step is not beyond the last one replaces what came after it: a resumed run repeats the steps since its
     checkpoint, and the later rows are the valid ones.
@@ -19,6 +42,8 @@ class Columns:
     def __init__(self) -> None:
         """Make empty columns."""
         self._columns: dict[str, array[float]] = {KEY: array("d")}
+        self._groups: dict[int, _Groups] = {}
+        self._newest: dict[str, float] = {}
 
     def __len__(self) -> int:
         """Return the number of rows kept."""
@@ -40,8 +65,9 @@ class Columns:
             if number is None:
                 continue
             if name not in self._columns:
-                self._columns[name] = array("d", [np.nan]) * rows
+                self._columns[name] = array("d" if name in EXACT else "f", [np.nan]) * rows
             self._columns[name].append(number)
+            self._newest[name] = number
         for column in self._columns.values():
             if len(column) == rows:
                 column.append(np.nan)
@@ -54,13 +80,14 @@ class Columns:
         if keep < len(steps):
             for column in self._columns.values():
                 del column[keep:]
+            for groups in self._groups.values():
+                groups.cut(keep)
+            found = {name: _last(column) for name, column in self._columns.items()}
+            self._newest = {name: value for name, value in found.items() if value is not None}
 
     def last(self, name: str) -> float | None:
         """Return the newest number of a column, None where there is none."""
-        for value in reversed(self._columns.get(name, ())):
-            if value == value:
-                return value
-        return None
+        return self._newest.get(name)
 
     def names(self) -> list[str]:
         """Return the columns' names."""
@@ -83,16 +110,29 @@ class Columns:
         A group's step is its last one. Groups start at row 0 and keep their rows while the run grows, so a drawn point
         does not move until the group size doubles.
         """
-        rows = len(self)
-        if rows == 0:
-            return {name: [] for name in self._columns}
-        size = 1
+        rows, size = len(self), 1
         while (rows + size - 1) // size > points:
             size *= 2
-        return {name: _group(np.array(column), size, name == KEY) for name, column in self._columns.items()}
+        groups = self._groups.get(points)
+        if groups is None or groups.size != size:
+            if len(self._groups) >= CHARTS_KEPT:
+                self._groups.clear()
+            groups = self._groups[points] = _Groups(size)
+        full = rows // size
+        answer = {}
+        for name, column in self._columns.items():
+            means = groups.means.setdefault(name, [None] * groups.full)
+            means += _means(column, groups.full * size, full * size, size, name == KEY)
+            answer[name] = means + _means(column, full * size, rows, size, name == KEY)
+        groups.full = full
+        return answer
 
 
-def _group(values: np.ndarray, size: int, last: bool) -> list[float | None]:
+def _means(column: "array[float]", first: int, to: int, size: int, last: bool) -> list[float | None]:
+    """Return the mean of each group of rows ``first`` .. ``to``, or its last value; None where nothing is known."""
+    if first == to:
+        return []
+    values = np.array(column[first:to])
     groups = -(-values.size // size)
     if last:
         ends = np.minimum(np.arange(1, groups + 1) * size, values.size) - 1
@@ -103,13 +143,21 @@ def _group(values: np.ndarray, size: int, last: bool) -> list[float | None]:
     known = ~np.isnan(table)
     count = known.sum(axis=1)
     total = np.where(known, table, 0.0).sum(axis=1)
-    return [float(t / c) if c and np.isfinite(t) else None for t, c in zip(total, count, strict=True)]
+    return [_short(t / c) if c and np.isfinite(t) else None for t, c in zip(total, count, strict=True)]
+
+
+def _short(value: float) -> float:
+    return float(f"{value:.{DIGITS}g}")
+
+
+def _last(column: "array[float]") -> float | None:
+    return next((value for value in reversed(column) if value == value), None)
 
 
 def _number(value: Any) -> float | None:
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     try:
-        return float(value) if np.isfinite(float(value)) else None
+        return float(value) if math.isfinite(value) else None
     except OverflowError:
         return None

@@ -4,6 +4,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from common.dataset import catalog, header, status
 from common.dataset.header import Header
@@ -18,6 +19,8 @@ RATE_WINDOW = 120.0
 """Seconds before the newest commit over which the rate is taken."""
 RATE_COMMITS = 20
 EVENTS_SHOWN = 50
+ERRORS = frozenset({"failed", "lost", "set-aside", "store-down"})
+"""Kinds of events that tell of something that went wrong."""
 POINTS = 400
 """Of the curve of committed shards."""
 FAULTS_SHOWN = 10
@@ -42,22 +45,32 @@ class DatasetSource:
         self._header: Header | None = None
         self._fault: str | None = "does not exist"
         self._stamp: Stamp | None = None
+        self._looked = False
+        self._last: tuple[Any, ...] | None = None
         self._silent: str | None = None
 
     def poll(self, now: float | None = None) -> set[str]:
         """Read what is new; return ``{"dataset"}`` if the answer changed."""
         now = time.time() if now is None else now
-        self._silent = None
+        self._silent, new = None, False
         try:
-            self._read_description()
-            self._shards.poll()
-            self._writers.poll()
+            new = self._read_description()
+            new |= self._shards.poll()
+            new |= self._writers.poll()
         except OSError as error:
             self._silent = f"does not answer: {error}"
-        detail = self._describe(now)
-        changed, self.detail = detail != self.detail, detail if detail != self.detail else self.detail
+        moment = self._moment(now)
+        changed = new or moment != self._last
+        if changed:  # a look at ten thousand shards that did not change costs nothing
+            self._last, self.detail = moment, self._describe(now)
         self._told = self._shards.caught_up  # only now do answers have it
         return {"dataset"} if changed else set()
+
+    def _moment(self, now: float) -> tuple[Any, ...]:
+        """Return what of the answer depends on the time alone."""
+        writers = self._writers
+        alive = [log.alive(now) for log in writers.logs.values()]
+        return self._silent, self._state(now), alive, writers.queue(now) is None, writers.holder(now) is None
 
     @property
     def caught_up(self) -> bool:
@@ -71,11 +84,12 @@ class DatasetSource:
             return None
         return DatasetSummary.model_construct(**{name: getattr(detail, name) for name in _SUMMARY})
 
-    def _read_description(self) -> None:
+    def _read_description(self) -> bool:
+        """Read zarr.json where it is another than before; return whether it was."""
         stamp = self.files.stamp(DESCRIPTION)
-        if stamp is not None and stamp == self._stamp:
-            return
-        self._stamp, self._header = stamp, None
+        if stamp == self._stamp and self._looked:
+            return False
+        self._looked, self._stamp, self._header = True, stamp, None
         found = document(self.files, DESCRIPTION)
         self._fault = found.fault
         if found.value is not None:
@@ -87,6 +101,7 @@ class DatasetSource:
         identity = self._header.identity if self._header else None
         if identity != self._shards.identity:
             self._shards = Shards(self.files, identity)
+        return True
 
     def _describe(self, now: float) -> DatasetDetail:
         about, shards, writers = self._header, self._shards, self._writers
@@ -94,11 +109,10 @@ class DatasetSource:
         total = about.shards if about else None
         first, last = (shards.commits[0][0], shards.commits[-1][0]) if committed else (None, None)
         done = {shard for _, shard in shards.commits}
-        failed = sorted((writers.failed | writers.holes.keys()) - done)
+        failed = sorted(self._failed() - done)
         queue = writers.queue(now) if committed < (total or 0) else None
-        updated = max((t for t in (last, writers.last()) if t), default=None)
         started = min((t for t in (first, writers.first()) if t), default=None)
-        state = self._state(now, committed, updated, bool(failed))
+        state = self._state(now)
         pace = _pace(shards.commits) if state is State.RUNNING else None
         events = writers.events[::-1][:EVENTS_SHOWN]
         return DatasetDetail(
@@ -115,8 +129,9 @@ class DatasetSource:
             steps_per_second=shards.steps / committed / pace if pace else None,
             eta=last + (total - committed) * pace if pace and last and total else None,
             started=started,
-            updated=updated,
+            updated=self._updated(),
             last_event=events[0] if events else None,
+            last_error=next((event for event in writers.events[::-1] if event.kind in ERRORS), None),
             faults=self._faults(),
             identity=about.identity if about else None,
             format_version=about.format_version if about else None,
@@ -147,16 +162,25 @@ class DatasetSource:
             provenance=about.provenance if about else {},
         )
 
-    def _state(self, now: float, committed: int, updated: float | None, failed: bool) -> State:
+    def _failed(self) -> set[int]:
+        return self._writers.failed | self._writers.holes.keys()
+
+    def _updated(self) -> float | None:
+        """Return the newest sign of life."""
+        commits = self._shards.commits
+        return max((t for t in (commits[-1][0] if commits else None, self._writers.last()) if t), default=None)
+
+    def _state(self, now: float) -> State:
         if self._header is None:
             return State.BROKEN
-        if committed >= self._header.shards:
+        if len(self._shards.commits) >= self._header.shards:
             return State.DONE
+        updated = self._updated()
         if updated is None:
             return State.WAITING
         if self._writers.alive(now) or (not self._writers.logs and now - updated <= SILENT_AFTER):
             return State.RUNNING
-        if failed:
+        if self._failed() - {shard for _, shard in self._shards.commits}:
             return State.FAILED
         return State.STOPPED if self._writers.ended() else State.STALLED
 

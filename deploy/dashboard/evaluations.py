@@ -22,9 +22,10 @@ class Evaluations:
 
     folder: Path
     _read: dict[str, tuple[tuple[int, int], Evaluation]] = field(default_factory=dict)
+    _newest: list[Evaluation] = field(default_factory=list)
 
     def poll(self) -> list[Evaluation]:
-        """Return the evaluations found now."""
+        """Return the evaluations found now: the same list while nothing changed."""
         seen = {}
         for path in _find(self.folder, DEPTH):
             name = path.relative_to(self.folder).as_posix()
@@ -35,8 +36,16 @@ class Evaluations:
             stamp = (status.st_mtime_ns, status.st_size)
             known = self._read.get(name)
             seen[name] = known if known and known[0] == stamp else (stamp, _load(path, name, status.st_mtime))
+        if {name: stamp for name, (stamp, _) in seen.items()} != {
+            name: stamp for name, (stamp, _) in self._read.items()
+        }:
+            self._newest = sorted((one for _, one in seen.values()), key=lambda one: (-one.modified, one.path))
         self._read = seen
-        return sorted((value for _, value in seen.values()), key=lambda value: (-value.modified, value.path))
+        return self._newest
+
+
+def _stamps(read: dict[str, tuple[tuple[int, int], Evaluation]]) -> dict[str, tuple[int, int]]:
+    return {name: stamp for name, (stamp, _) in read.items()}
 
 
 def _find(folder: Path, depth: int) -> list[Path]:

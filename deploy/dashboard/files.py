@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import time
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +12,8 @@ from deploy.dashboard.tail import Document, parse
 
 TAIL = 16_384
 """Bytes from the end of a Parquet file that are read at first; its metadata are seldom more."""
+SETTLED = 3.0
+"""Seconds; file systems tell times to a few milliseconds, network ones to a second or two."""
 Stamp = tuple[float, int]
 """When an object was written (unix seconds) and its bytes: another stamp, another content."""
 
@@ -25,6 +28,9 @@ class Files(Protocol):
 
     def stamp(self, key: str) -> Stamp | None:
         """Return a file's stamp, None where there is none."""
+
+    def folder_stamp(self, folder: str) -> float | None:
+        """Return when entries last came to or went from a folder; None: list it to know."""
 
     def read(self, key: str) -> bytes:
         """Return a file's bytes."""
@@ -61,6 +67,11 @@ class LocalFiles:
     def stamp(self, key: str) -> Stamp | None:
         """Return a file's stamp, None where there is none."""
         return self.stamp_of(self.folder / key)
+
+    def folder_stamp(self, folder: str) -> float | None:
+        """Return the folder's own time, once it is old enough to tell apart from what may still come at that time."""
+        found = self.stamp_of(self.folder / folder)
+        return found[0] if found and time.time() - found[0] > SETTLED else None
 
     @staticmethod
     def stamp_of(path: Path) -> Stamp | None:
@@ -113,6 +124,9 @@ class RemoteFiles:
         except OSError:
             return None
         return float(int.from_bytes(hashlib.sha256(content).digest()[:6])), len(content)
+
+    def folder_stamp(self, folder: str) -> None:
+        """Return None: an object store has no folders."""
 
     def read(self, key: str) -> bytes:
         """Return an object's bytes."""

@@ -162,6 +162,8 @@ class DatasetSummary(Answer):
     updated: float | None
     """Newest sign of life."""
     last_event: Event | None
+    last_error: Event | None
+    """The newest event that tells of something that went wrong."""
     faults: list[Fault]
 
 
@@ -235,6 +237,9 @@ class RunSummary(Answer):
     accuracy_random_context: float | None
     """Of the greedy action in contexts of random actions: the honest gauge while training."""
     evaluations: int
+    last_event: Event | None
+    last_error: Event | None
+    """The newest event that tells of a skipped step or a failure."""
     faults: list[Fault]
 
 
@@ -308,7 +313,9 @@ class Scores(Answer):
     episode_curve: list[Bin] = []
     score_by_episode: list[Bin] = []
     entropy_by_step: list[Bin] = []
-    regret: list[Bin] = []
+    regret_by_step: list[Bin] = []
+    regret: float | None = None
+    """Steps' worth of the oracle's advantage lost in the whole context."""
     by_episode: dict[str, Any] | None = None
     """As the paper counts: best, steps and episodes to it."""
     bottom_quintile: float | None = None

@@ -14,11 +14,11 @@ from deploy.dashboard.models import (
     Fault,
     Metrics,
     PositionHistory,
-    PositionLoss,
     RunDetail,
     RunSummary,
     State,
 )
+from deploy.dashboard.positions import Moments, checked, losses
 from deploy.dashboard.tail import Document, JsonLines, read_document
 
 DESCRIPTION = "run.json"
@@ -30,10 +30,10 @@ GAPS_KEPT = 20
 THINNED_KEPT = 4
 """Numbers of points for which the curves are kept until there are new rows."""
 EVENTS_KEPT = 50
-MOMENTS_KEPT = 120
-"""Of the history of losses by position."""
-FINISHED, STOPPED = ENDINGS = ("finished", "told to stop")
-"""How the last event of a run that ended in order begins."""
+FINISHED, STOPPED, FAILED = ENDINGS = ("finished", "told to stop", "failed")
+"""How the last event of a run that ended begins."""
+ERRORS = ("failed: ", " skipped: ", " stopped: ")
+"""What an event that tells of something that went wrong has in it."""
 
 
 @dataclass
@@ -59,11 +59,12 @@ class RunSource:
     def _forget(self) -> None:
         self._train = Columns()
         self._validation: dict[str, Columns] = {}
-        self._positions: dict[str, list[PositionLoss]] = {}
+        self._positions: dict[str, list[dict[str, Any]]] = {}
         self._events: list[Event] = []
         self._checkpoints: list[Event] = []
         self._times: list[float] = []
-        self._history: dict[str, list[tuple[float, list[PositionLoss]]]] = {}
+        self._history: dict[str, Moments] = {}
+        self._drawn: tuple[int, dict[str, PositionHistory]] = -1, {}
         self._restarts = 0
         self._ended: str | None = None
         self._first: float | None = None
@@ -158,22 +159,18 @@ class RunSource:
                 self._faults.append(Fault(path=METRICS, message=f"a {kind} row was left out: {str(error)[:200]}"))
 
     def _place(self, name: str, row: dict[str, Any]) -> None:
-        """Keep losses by position, and of their history so many moments at most: every second one goes when full."""
-        bins = [PositionLoss.model_validate(part) for part in row.get("by_position") or ()]
-        if not bins:
-            return
-        self._positions[name] = bins
-        kept = self._history.setdefault(name, [])
-        while kept and kept[-1][0] >= row["step"]:
-            kept.pop()
-        kept.append((float(row["step"]), bins))
-        if len(kept) > MOMENTS_KEPT:
-            del kept[1:-1:2]
+        """Keep losses by position, and of their history some moments."""
+        bins = checked(row.get("by_position"))
+        if bins:
+            self._positions[name] = bins
+            self._history.setdefault(name, Moments()).add(float(row["step"]), bins)
 
     def positions(self) -> dict[str, PositionHistory]:
-        """Return how the loss by position fell, by set."""
+        """Return how the loss by position fell, by set; the same object while there are no new rows."""
         with self._lock:
-            return {name: _history(kept) for name, kept in self._history.items()}
+            if self._drawn[0] != self._rows:
+                self._drawn = self._rows, {name: moments.answer() for name, moments in self._history.items()}
+            return self._drawn[1]
 
     def _read_description(self) -> list[Fault]:
         path = self.folder / DESCRIPTION
@@ -215,13 +212,15 @@ class RunSource:
                 None,
             ),
             evaluations=len(evaluations),
+            last_event=self._events[-1] if self._events else None,
+            last_error=next((one for one in self._events[::-1] if any(sign in one.message for sign in ERRORS)), None),
             faults=faults,
             dataset_identity=_identity(description),
             model=_object(description.get("model")),
             settings=recipe,
             versions=_object(description.get("versions")),
             latest=latest,
-            by_position=dict(self._positions),
+            by_position={name: told for name, bins in self._positions.items() if (told := losses(bins))},
             checkpoints=self._checkpoints[::-1],
             events=self._events[::-1],
             restarts=self._restarts,
@@ -238,8 +237,8 @@ class RunSource:
             return State.BROKEN if self._description[0] else State.WAITING
         if self._ended == FINISHED or (total is not None and step >= total > 0):
             return State.DONE
-        if self._ended == STOPPED:
-            return State.STOPPED
+        if self._ended in (STOPPED, FAILED):
+            return State.STOPPED if self._ended == STOPPED else State.FAILED
         last = max([*self._times[-1:], (self._description[0] or (0, 0))[0] / 1e9])
         gaps = [b - a for a, b in zip(self._times, self._times[1:], strict=False)]
         patience = max(STALLED_AFTER, PATIENCE * max(gaps, default=0.0))
@@ -275,18 +274,6 @@ def _event(row: dict[str, Any]) -> Event:
         kind=str(row.get("kind")),
         message=f"step {step}: {message}" if isinstance(step, int) else message,
     )
-
-
-def _history(kept: list[tuple[float, list[PositionLoss]]]) -> PositionHistory:
-    widest = max((bins for _, bins in kept), key=len)
-    places = {one.first: at for at, one in enumerate(widest)}
-    losses: list[list[float | None]] = [[None] * len(kept) for _ in widest]
-    for moment, (_, bins) in enumerate(kept):
-        for one in bins:
-            if one.first in places:
-                losses[places[one.first]][moment] = one.loss_policy
-    stretches = [(one.first, one.to) for one in widest]
-    return PositionHistory(step=[step for step, _ in kept], bins=stretches, loss_policy=losses)
 
 
 def _list(value: Any) -> list[dict[str, Any]]:

@@ -2,12 +2,12 @@
 
 import os
 import secrets
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from urllib.parse import urlencode
 
 from fastapi import Request
 from fastapi.responses import JSONResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from common.binding import is_loopback
 from common.errors import UsageError
@@ -25,8 +25,7 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
 }
-
-Next = Callable[[Request], Awaitable[Response]]
+_RAW_HEADERS = [(name.lower().encode(), value.encode()) for name, value in HEADERS.items()]
 
 
 def find_token(file: str | None) -> str | None:
@@ -48,20 +47,30 @@ def find_token(file: str | None) -> str | None:
     return token
 
 
-def guard(token: str | None) -> Callable[[Request, Next], Awaitable[Response]]:
-    """Return the middleware: the token where one is set, the loopback host name where none is, the headers always.
+class Guard:
+    """Asks for the token where one is set, for a loopback host name where none is, and adds the headers always.
 
     Without a token only requests that call this server by a loopback name are answered, so that another site's page
     cannot read it by pointing its own name here.
     """
 
-    async def middleware(request: Request, call_next: Next) -> Response:
-        response = _refusal(request, token) or await call_next(request)
-        for name, value in HEADERS.items():
-            response.headers[name] = value
-        return response
+    def __init__(self, app: ASGIApp, token: str | None) -> None:
+        """Stand before ``app``."""
+        self._app, self._token = app, token
 
-    return middleware
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or hand it on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message["headers"], *_RAW_HEADERS]
+            await send(message)
+
+        refusal = _refusal(Request(scope), self._token)
+        await (refusal or self._app)(scope, receive, guarded)
 
 
 def _refusal(request: Request, token: str | None) -> Response | None:

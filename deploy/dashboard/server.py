@@ -15,7 +15,7 @@ from deploy.dashboard.cluster import RayState
 from deploy.dashboard.events import POLL_SECONDS, Watcher
 from deploy.dashboard.models import Health, Ready
 from deploy.dashboard.page import add_page
-from deploy.dashboard.security import guard
+from deploy.dashboard.security import Guard
 from deploy.dashboard.sources import Sources
 
 
@@ -46,7 +46,7 @@ def create_app(
         docs_url=None,  # FastAPI's own pages load their scripts from other hosts
         redoc_url=None,
     )
-    app.middleware("http")(guard(token))
+    app.add_middleware(Guard, token=token)
     add_api(app, watcher, child, RayState(ray))
 
     @app.head("/healthz", include_in_schema=False)

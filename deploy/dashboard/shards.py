@@ -45,11 +45,17 @@ class Shards:
     faults: dict[str, str] = field(default_factory=dict)
     """By file name."""
     caught_up: bool = True
+    _folder: float | None = None
+    """When something last came to, or went from, the folder of catalog files, where that can be told cheaply."""
     _known: set[str] = field(default_factory=set)
     _bad: dict[str, Stamp] = field(default_factory=dict)
 
     def poll(self) -> bool:
         """Read catalog files that are new; return whether anything changed."""
+        folder = self.files.folder_stamp(catalog.FOLDER)
+        if folder is not None and folder == self._folder and self.caught_up and not self._bad:
+            return False
+        self._folder = folder
         names = {name for name in self.files.list(catalog.FOLDER) if catalog.shard_of(name) is not None}
         if self._known - names:
             self._forget()

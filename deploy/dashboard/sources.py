@@ -41,14 +41,18 @@ class Sources:
     polls: int = 0
     seconds: float | None = None
     """Of the last poll."""
+    _cut: list[Fault] = field(default_factory=list)
+    """Roots that are too large to be looked through."""
+    _glance: tuple[int, Overview] | None = None
 
     def poll(self) -> list[Change]:
         """Look for new datasets and runs and read what is new in all; return what changed."""
         begin, now = time.perf_counter(), time.time()
+        self._cut = []
         datasets = {key: source for root in self.data for key, source in self._find_data(root)}
         training = {key: source for root in self.runs for key, source in self._find_runs(root)}
         gone = [root for root in (*self.data, *self.runs) if isinstance(root, Path) and not root.is_dir()]
-        faults = [Fault(path=str(root), message="does not exist any more") for root in gone]
+        faults = [Fault(path=str(root), message="does not exist any more") for root in gone] + self._cut
         changes: set[tuple[str, str | None]] = set()
         if (list(datasets), list(training), faults) != (list(self.datasets), list(self.training), self.faults):
             changes.add(("overview", None))
@@ -74,7 +78,12 @@ class Sources:
         return datasets + [key for key, run in self.training.items() if not run.caught_up]
 
     def overview(self) -> Overview:
-        """Return everything at a glance, the newest first."""
+        """Return everything at a glance, the newest first; one object a poll."""
+        if self._glance is None or self._glance[0] != self.polls:
+            self._glance = self.polls, self._overview()
+        return self._glance[1]
+
+    def _overview(self) -> Overview:
         datasets = [answer for source in self.datasets.values() if (answer := source.summary())]
         runs = [summary for run in self.training.values() if (summary := run.summary())]
         return Overview(
@@ -117,7 +126,12 @@ class Sources:
 
     def _find_runs(self, root: Path) -> list[tuple[str, RunSource]]:
         found = []
-        for folder in _runs_below(root, RUN_DEPTH, [FOLDERS_READ]):
+        budget = [FOLDERS_READ]
+        below = _runs_below(root, RUN_DEPTH, budget)
+        if budget[0] < 0:
+            message = f"has more than {FOLDERS_READ:,} folders; the rest is not looked into: give a folder further down"
+            self._cut.append(Fault(path=str(root), message=message))
+        for folder in below:
             key = identify(folder)
             found.append((key, self.training.get(key) or RunSource(key, _name(root, folder), folder)))
         return found

@@ -1,3 +1,4 @@
+import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,6 +30,14 @@ class Watched:
     def _note(self, url: str) -> None:
         if not url.startswith((self.base, "data:", "blob:", "about:")):
             self.strangers.append(url)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Return where pictures are kept: OMNIRL_PICTURES, else the test's own folder."""
+    folder = Path(os.environ.get("OMNIRL_PICTURES", tmp_path / "pictures"))
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @pytest.fixture

@@ -39,13 +39,13 @@ def pages(page: Any) -> list[tuple[str, str]]:
         ("#/worlds?family=anymdp&seed=7&states=16&actions=5", ".shardgrid canvas"),
         (data.replace("#/data/", "#/worlds?data=") + "&sequence=5", ".uplot"),
         ("#/evaluation", ".uplot"),
-        ("#/cluster", "table"),
+        ("#/cluster", ".panel .empty, .panel table"),
     ]
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_page_is_clean_and_fits_a_phone(
-    open_page: Callable[..., Any], served: str, scheme: str, tmp_path: Path
+    open_page: Callable[..., Any], served: str, scheme: str, pictures: Path
 ) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
     watched = open_page(served, color_scheme=scheme, viewport={"width": 1280, "height": 900})
@@ -56,11 +56,11 @@ def test_every_page_is_clean_and_fits_a_phone(
         page.wait_for_function("document.getElementById('live').dataset.state === 'on'")
         found = axe.run(page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa"]}).response["violations"]
         assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == [], address
-        page.screenshot(path=tmp_path / f"{scheme}-{number}.png", full_page=True)
+        page.screenshot(path=pictures / f"{scheme}-{number}.png", full_page=True)
         page.set_viewport_size({"width": 390, "height": 800})
         page.wait_for_timeout(150)
         assert page.evaluate("document.documentElement.scrollWidth") <= 390, address
-        page.screenshot(path=tmp_path / f"{scheme}-{number}-phone.png", full_page=True)
+        page.screenshot(path=pictures / f"{scheme}-{number}-phone.png", full_page=True)
         page.set_viewport_size({"width": 1280, "height": 900})
     assert watched.errors == []
     assert watched.strangers == []

@@ -90,6 +90,8 @@ def train_row(step: int, moment: float, total: int = 400) -> dict[str, Any]:
         "environment_steps": step * 16384,
         "steps_per_second": 31000 + 900 * np.sin(step / 9),
         "loader_wait": 0.02,
+        "cpu_cores": 1.6 + 0.1 * np.sin(step / 5),
+        "memory_bytes": 4.1e8,
     }
 
 

@@ -83,9 +83,14 @@ def test_the_bundled_example_is_whole() -> None:
     sources = Sources([EXAMPLE / "data"], [EXAMPLE / "runs"])
     sources.catch_up()
     overview = sources.overview()
-    assert [(one.state, one.faults) for one in (*overview.datasets, *overview.runs)] == [("done", []), ("done", [])]
-    (run,) = sources.training.values()
-    assert [(sorted(one.suites), one.faults) for one in run.evaluations] == [(["frozenlake", "small"], [])]
+    assert [(one.state, one.faults) for one in (*overview.datasets, *overview.runs)] == [("done", [])] * 3
+    suites = ["anymdp-16", "frozenlake", "frozenlake-slippery", "garnet-16", "small"]
+    for run in sources.training.values():
+        assert [(sorted(one.suites), one.faults) for one in run.evaluations] == [(suites, [])]
+    (data,) = sources.datasets.values()
+    assert data.detail and data.detail.by_node and data.detail.sizes and len(data.detail.writers) == 3
+    files = [path for path in EXAMPLE.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 1_100_000
 
 
 def test_every_figure_that_alerts_and_board_ask_for_exists(tmp_path: Path) -> None:

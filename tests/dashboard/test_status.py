@@ -12,6 +12,7 @@ from deploy.dashboard.datasets import DatasetSource
 from deploy.dashboard.files import RemoteFiles
 from deploy.dashboard.models import State
 from deploy.dashboard.runs import RunSource
+from deploy.dashboard.sources import Sources
 from tests.s3 import S3Server
 
 from . import examples
@@ -140,3 +141,14 @@ def test_a_bucket_is_watched_as_a_folder_is(tmp_path: Path, monkeypatch: pytest.
         assert isinstance(RemoteFiles(open_store(url)).stamp("zarr.json"), tuple)
     finally:
         server.kill()
+
+
+def test_a_folder_with_too_many_runs_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for number in range(4):
+        examples.run(tmp_path / "runs" / f"run-{number}", steps=10)
+    monkeypatch.setattr("deploy.dashboard.sources.FOLDERS_READ", 3)
+    sources = Sources([], [tmp_path / "runs"])
+    sources.poll()
+    assert len(sources.training) == 3
+    (fault,) = sources.overview().faults
+    assert "more than 3 folders" in fault.message

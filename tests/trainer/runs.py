@@ -13,7 +13,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parents[2]
 MAIN = ROOT / "trainer" / "main.py"
 RENDEZVOUS = ["--rdzv-backend", "c10d", "--rdzv-endpoint", "localhost:0"]
-CLOCK = ("time", "steps_per_second", "loader_wait")
+CLOCK = ("time", "steps_per_second", "loader_wait", "cpu_cores", "memory_bytes")
 
 
 def start(

@@ -166,7 +166,10 @@ def test_metrics_have_the_lines_that_others_read(run: Path) -> None:
     train = [row for row in rows if row["kind"] == "train"]
     assert [row["step"] for row in train] == list(range(1, 21))
     wanted = {"loss", "loss_policy", "loss_observation", "loss_reward", "loss_break", "gradient_norm", "learning_rate"}
-    assert wanted | {"environment_steps", "steps_per_second", "loader_wait", "time"} <= train[0].keys()
+    assert (
+        wanted | {"environment_steps", "steps_per_second", "loader_wait", "time", "cpu_cores", "memory_bytes"}
+        <= train[0].keys()
+    )
     assert train[-1]["environment_steps"] == 20 * 6 * 48
     validation = [row for row in rows if row["kind"] == "validation"]
     assert [(row["step"], row["set"]) for row in validation] == [

@@ -36,7 +36,7 @@ function show() {
     const query = new URLSearchParams(location.hash.split("?")[1] || "");
     view = page(root, match[1], (name) => crumbs(title, name), query);
     for (const link of document.querySelectorAll("#pages a")) {
-      if (link.getAttribute("href") === location.hash.split("?")[0]) link.setAttribute("aria-current", "page");
+      if (link.getAttribute("href") === (location.hash.split("?")[0] || "#/")) link.setAttribute("aria-current", "page");
       else link.removeAttribute("aria-current");
     }
     refresh();

@@ -42,7 +42,7 @@ function colour(name) {
  *   label: what it shows, for screen readers; height: pixels.
  *   x: {kind: "step" | "time" | "bins", label}
  *   y: {label, log, from, to, format}
- * `set(x, series)`: series is [{label, values, colour, dash, width, low, high}], x numbers, or bin labels for "bins".
+ * `set(x, series)`: series is [{label, values, colour, dash, width, low, high, bare}], x numbers, or bin labels for "bins".
  */
 export class Chart {
   constructor(target, { label, height = 240, x = {}, y = {} }) {
@@ -54,7 +54,7 @@ export class Chart {
     const button = (kind) => h("button", { type: "button", "aria-label": `${kind} of: ${label}`,
       onclick: () => this.save(kind) }, kind);
     this.saves = h("p", { class: "saves" }, button("CSV"), button("JSON"));
-    this.element = fill(target, this.legend, this.plotArea, this.nothing, this.saves);
+    this.element = fill(target, h("div", { class: "over" }, this.legend, this.saves), this.plotArea, this.nothing);
     this.plot = null;
     this.x = [];
     this.series = [];
@@ -139,11 +139,11 @@ export class Chart {
   plotOptions() {
     const series = [{}];
     const bands = [];
-    for (const { label, colour: name, dash, width = 1.75, low, values } of this.series) {
+    for (const { label, colour: name, dash, width = 1.75, low, values, bare } of this.series) {
       const stroke = colour(name);
       const show = !this.hidden.has(label);
       const known = values.filter((value) => value !== null).length;
-      const points = { show: known < 30, size: 5, fill: stroke };
+      const points = { show: (known < 30 && !bare) || width === 0, size: 5, fill: stroke };
       series.push({ label, stroke, width, dash, points, show, spanGaps: true });
       if (!low) continue;
       const edge = { stroke: "transparent", width: 0, points: { show: false }, show, spanGaps: true };
@@ -169,7 +169,7 @@ export class Chart {
     const ends = this.x.length - 1;
     return {
       x: x.kind === "bins" ? { time: false, range: [-0.35, ends + 0.35] }
-        : { time: x.kind === "time", range: (_, low, high) => (low === high ? [low - 30, high + 30] : [low, high]) },
+        : { time: x.kind === "time", range: () => this.reach() },
       y: {
         distr: y.log ? 3 : 1,
         range: y.log ? undefined : (_, low, high) => {
@@ -179,6 +179,12 @@ export class Chart {
         },
       },
     };
+  }
+
+  /** First and last of x; around a lone one some room. */
+  reach() {
+    const [low, high] = [this.x[0], this.x.at(-1)];
+    return low === high ? [low - 30, high + 30] : [low, high];
   }
 
   axes() {
@@ -192,7 +198,7 @@ export class Chart {
       horizontal.splits = () => this.x.map((_, index) => index);
       horizontal.values = () => this.thinLabels();
     } else {
-      horizontal.values = (_, splits) => splits.map(x.kind === "time" ? momentFormat(splits) : short);
+      horizontal.values = (_, splits) => splits.map(x.kind === "time" ? momentFormat(splits) : whole);
     }
     return [horizontal, {
       ...common, grid: { stroke: colour("grid"), width: 1 }, size: 52, space: 36,
@@ -210,10 +216,10 @@ export class Chart {
 
   buildLegend() {
     this.readers = [];
-    fill(this.legend, this.series.map(({ label, colour: name, dash }) => {
+    fill(this.legend, this.series.map(({ label, colour: name, dash, width }) => {
       const value = h("span", { class: "value" });
       this.readers.push(value);
-      const key = h("span", { class: dash ? "key dashed" : "key", "aria-hidden": "true" });
+      const key = h("span", { class: width === 0 ? "key dot" : dash ? "key dashed" : "key", "aria-hidden": "true" });
       key.style.color = `var(--${name})`;
       const toggle = h("button", { type: "button", "aria-pressed": !this.hidden.has(label) ? "true" : "false" }, key,
         h("span", {}, label), value);
@@ -253,6 +259,11 @@ function momentFormat(splits) {
   return (seconds) => format.format(new Date(seconds * 1000));
 }
 
+/** A tick of steps or states: none between two of them. */
+function whole(value) {
+  return Number.isInteger(value) ? plainNumber(value) : "";
+}
+
 function plainNumber(value) {
-  return Math.abs(value) >= 10000 ? short(value) : String(Number(value.toPrecision(4)));
+  return Math.abs(value) >= 10000 ? short(value).replace(/\.0+(?= )/, "") : String(Number(value.toPrecision(4)));
 }

@@ -6,7 +6,10 @@ import { fill, h } from "./dom.js";
 import { empty, panel, table } from "./parts.js";
 
 const MEASURES = [["score_by_step", "reward by step"], ["action_score_by_step", "action value by step"],
-  ["score_by_episode", "return by episode"], ["entropy_by_step", "entropy of choices by step"]];
+  ["score_by_episode", "return by episode"], ["entropy_by_step", "entropy of choices by step"], ["regret_by_step", "regret by step"]];
+
+const SCALES = { entropy_by_step: "0 = certain, 1 = at random; mean and 95 % interval",
+  regret_by_step: "steps' worth of the oracle's advantage lost so far; mean and 95 % interval" };
 
 export function evaluationPage(root, _, named, query) {
   named("Evaluation");
@@ -22,7 +25,7 @@ export function evaluationPage(root, _, named, query) {
     const runs = (await get("overview")).runs.filter((run) => run.evaluations);
     const lists = await Promise.all(runs.map((run) => get(`runs/${run.id}/evaluations`)));
     const found = runs.flatMap((run, index) => lists[index].map((one) =>
-      ({ key: `${run.id}:${one.path}`, name: `${run.name}: ${one.path.replace(/\/?results\.json$/, "") || "."}`, one })));
+      ({ key: `${run.id}:${one.path}`, name: lists[index].length > 1 ? `${run.name}: ${one.path.replace(/\/?results\.json$/, "") || "."}` : run.name, one })));
     column ??= await get("paper");
     show(found);
   }
@@ -47,12 +50,12 @@ export function evaluationPage(root, _, named, query) {
     fill(controls, select("Show", options, a.key, go("a")), select("against", [["", "baselines alone"], ...options], b?.key || "", go("b")),
       select("Score of", MEASURES, measure, go("of")));
     const names = [...new Set([...Object.keys(a.one.suites), ...Object.keys(b?.one.suites || {})])];
-    const parts = names.map((name) => [name, panel(name, { note: "0 = random, 1 = oracle; mean and 95 % interval",
+    const parts = names.map((name) => [name, panel(name, { note: SCALES[measure] || "0 = random, 1 = oracle; mean and 95 % interval",
       data: `runs/${a.key.slice(0, a.key.indexOf(":"))}/evaluations` })]);
     fill(suites, parts.map(([, part]) => part.element));
     for (const [name, part] of parts) {
       const draw = compareChart(part.body, `${name}: ${measure} of ${a.name}${b ? ` and ${b.name}` : ""}`);
-      const players = [a, b].filter(Boolean).map((one) => [one.name, one.one.suites[name]?.model]);
+      const players = [[a, "c1"], [b, "c2"]].filter(([one]) => one).map(([one, colour]) => [one.name, one.one.suites[name]?.model, colour]);
       const baselines = Object.entries((a.one.suites[name] || b.one.suites[name]).baselines);
       draw([...players, ...baselines].filter(([, scores]) => scores), measure);
       draws.push(draw);

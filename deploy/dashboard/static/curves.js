@@ -1,7 +1,7 @@
 // Which figures of a run or an evaluation become which chart. Each maker returns draw(figures) with draw.leave().
 
 import { Chart } from "./chart.js";
-import { figure, percent, score, short } from "./format.js";
+import { bytes, figure, percent, score, short } from "./format.js";
 
 const HEADS = [
   ["loss_policy", "policy", "c1"],
@@ -37,7 +37,7 @@ export function validationChart(target, column, label, format = figure) {
 }
 
 export function trainChart(target, column, label, colour, format = short) {
-  const chart = new Chart(target, { label, height: 170, y: { format, axis: tick(format), from: 0 } });
+  const chart = new Chart(target, { label: `${label} over optimiser steps`, height: 170, y: { format, axis: tick(format), from: 0 } });
   return drawer(chart, (metrics) => chart.set(metrics.train.step,
     metrics.train[column] ? [{ label, colour, values: metrics.train[column] }] : []));
 }
@@ -81,15 +81,16 @@ export function scoreChart(target, label, height = 280) {
   });
 }
 
-/** The same measure of several players; the first two are those compared. */
+/** The same measure of several players, [name, scores, colour where it is one of those compared]. */
 export function compareChart(target, label) {
-  const chart = new Chart(target, { label, height: 270, x: { kind: "bins", label: "in context" }, y: { from: 0, to: 1, format: score } });
+  const chart = new Chart(target, { label, height: 270, x: { kind: "bins", label: "step or episode in context", unit: "in context" }, y: { from: 0, to: 1, format: score } });
   return drawer(chart, (players, measure) => {
     const known = players.filter(([, scores]) => scores[measure]?.length);
     const bins = longest(known.map(([, scores]) => scores[measure]));
-    chart.set(bins.map(stretch), known.map(([name, scores], index) => {
+    let used = 0;
+    chart.set(bins.map(stretch), known.map(([name, scores, own]) => {
       const at = bins.map((bin) => scores[measure].find((other) => other.from === bin.from));
-      return { label: name, colour: FIXED[name] || `c${(index % 5) + 1}`, width: FIXED[name] ? 1.5 : 2.5,
+      return { label: name, colour: own || FIXED[name] || AGENTS[1 + (used++ % 4)], width: own ? 3 : 1.5,
         dash: FIXED[name] ? [4, 4] : undefined, values: at.map((bin) => bin?.mean ?? null),
         low: at.map((bin) => edge(bin, -1)), high: at.map((bin) => edge(bin, 1)) };
     }));
@@ -124,7 +125,7 @@ export function progressChart(target) {
 }
 
 function tick(format) {
-  return format === percent ? percent : undefined;
+  return format === percent || format === bytes ? format : undefined;
 }
 
 function drawer(chart, draw) {

@@ -17,14 +17,17 @@ export function datasetPage(root, id, named) {
   const families = panel("World families", { note: "sequences" });
   const rejections = panel("Worlds dropped", { note: "candidates by check" });
   const nodes = panel("Rate by node", { note: "steps a second" });
-  const losses = panel("Actors lost", { note: "and started anew, by cause" });
+  const losses = panel("Actors lost and started anew", { note: "by cause", wide: true });
   const sizes = panel("By number of states", { note: "rounded up to a power of two" });
   const holes = panel("Shards set aside", { wide: true });
   const writers = panel("Writers", { wide: true });
   const log = panel("Events", { wide: true });
   const recipe = h("div", { class: "wide" });
-  fill(root, head, h("div", { class: "grid" }, ...[over, nodes, map, tags, behaviours, families, rejections, sizes, losses, holes, writers, log].map(
-    (part) => part.element), recipe));
+  const elements = (...parts) => parts.map((part) => part.element);
+  map.element.classList.add("wide");
+  fill(root, head, h("div", { class: "grid" }, elements(map, over, nodes, holes)),
+    h("h2", { class: "part" }, "What is in it"), h("div", { class: "grid thirds" }, elements(tags, behaviours, families, rejections, sizes)),
+    h("h2", { class: "part" }, "Who makes it"), h("div", { class: "grid" }, elements(writers, losses, log), recipe));
   const draw = progressChart(over.body);
   const drawNodes = nodesChart(nodes.body);
   const grid = new ShardGrid(map.body);
@@ -38,6 +41,9 @@ export function datasetPage(root, id, named) {
     draw(dataset);
     drawNodes(dataset);
     shares(losses.body, dataset.losses, "times");
+    losses.element.hidden = !dataset.losses.length;
+    nodes.element.hidden = !dataset.by_node.length;
+    sizes.element.hidden = !dataset.sizes.length;
     fill(sizes.body, table("By number of states", ["states", "sequences", "steps", "steps/s a core"], dataset.sizes.map((size) =>
       [count(size.states), count(size.sequences), short(size.steps), short(size.steps_per_second)])));
     holes.element.hidden = !dataset.holes.length;

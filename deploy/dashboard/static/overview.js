@@ -62,9 +62,17 @@ function datasetCard(dataset) {
       running ? ["steps/s", short(dataset.steps_per_second)] : null,
       running ? ["done", due(dataset.eta)] : ["last sign of life", when(dataset.updated)],
     ]),
-    dataset.last_event ? h("p", { class: "last" }, h("span", { class: "kind", "data-kind": dataset.last_event.kind },
-      dataset.last_event.kind), " ", dataset.last_event.message) : null,
+    ...lastWords(dataset),
     faults(dataset.faults));
+}
+
+/** The newest event, and the last error where that is another one. */
+function lastWords({ last_event: event, last_error: error }) {
+  const line = (name, one) => h("p", { class: one === error || name === "last error" ? "last bad" : "last", title: one.message },
+    h("span", { class: "kind" }, name), " ", one.message, " ", when(one.time));
+  if (!event) return [];
+  const same = error && error.time === event.time && error.message === event.message;
+  return [same ? null : line("last event", event), error ? line("last error", error) : null];
 }
 
 function runCard(run) {
@@ -82,6 +90,7 @@ function runCard(run) {
       running ? ["steps/s", short(run.steps_per_second)] : null,
       running ? ["done", due(run.eta)] : ["last row", when(run.updated)],
     ]),
+    ...lastWords(run),
     faults(run.faults));
 }
 

@@ -3,11 +3,11 @@
 import { get } from "./api.js";
 import { Chart, onTheme } from "./chart.js";
 import { fill, h } from "./dom.js";
-import { count, figure } from "./format.js";
-import { empty, figures, panel } from "./parts.js";
+import { count, figure, percent } from "./format.js";
+import { empty, figures, panel, table } from "./parts.js";
+import { actedPicture, graphPicture, mark, matrixPicture, ROLES } from "./pictures.js";
 
 const FAMILIES = ["anymdp", "garnet", "gridworld", "bandit", "pomdp", "multi-token-pomdp"];
-const ROLES = [["start", "c2"], ["pitfall", "bad"], ["goal", "c3"]];
 const TAGS = ["oracle 0", "oracle .5", "oracle .93", "oracle .994", "model-based", "Q-learning", "random", "unknown"];
 
 export function worldsPage(root, _, named, query) {
@@ -83,7 +83,7 @@ export function worldsPage(root, _, named, query) {
     const values = panel("Values by rank", { note: `discount ${world.discount}`, data: path });
     const matrix = panel("Transitions", { note: "P(next | state) under uniform play, by rank", data: path });
     const graph = panel("Graph", { note: "above: to higher ranks; below: to lower; blue: optimal policy", data: path });
-    const facts = panel(`${world.family}, seed ${world.seed}`);
+    const facts = panel(`${world.family}, seed ${world.seed}`, { wide: true });
     const ranks = world.value.map((_, rank) => rank);
     const live = (list) => list.map((value, rank) => (world.terminal.includes(rank) ? null : value));
     const chart = new Chart(values.body, { label: "Value of every state by rank", height: 240,
@@ -96,7 +96,8 @@ export function worldsPage(root, _, named, query) {
       new Canvas(graph.body, graphPicture(world), "Graph of states in rank order with their likely transitions"));
     fill(facts.body, figures([["states", count(world.states)], ["actions", count(world.actions)],
       ...ROLES.map(([role]) => [role, (world.roles[role] || []).join(", ") || "none"]),
-      ["state shown", world.hidden ? "no, hidden" : "as a symbol"]]));
+      ["state shown", world.hidden ? "no, hidden" : "as a symbol"]]), marks(world));
+    graph.element.classList.add("wide");
     return [facts, values, matrix, graph].map((part) => part.element);
   }
 
@@ -113,21 +114,44 @@ export function worldsPage(root, _, named, query) {
     const one = new Chart(returns.body, { label: "Return of each episode by the row it ended at", x: { label: "row", unit: "row" } });
     const level = (value) => told.episodes.map(() => value);
     one.set(told.episodes.map((part) => part.end), told.episodes.length ? [
-      { label: "return", colour: "c1", values: told.episodes.map((part) => part.total) },
-      { label: "oracle", colour: "c6", dash: [4, 4], values: level(told.oracle_value) },
-      { label: "random", colour: "c8", dash: [4, 4], values: level(told.random_value) }] : []);
+      { label: "oracle", colour: "c6", dash: [4, 4], bare: true, values: level(told.oracle_value) },
+      { label: "random", colour: "c8", dash: [4, 4], bare: true, values: level(told.random_value) },
+      { label: "return", colour: "c1", width: 0, values: told.episodes.map((part) => part.total) }] : []);
     const two = new Chart(paid.body, { label: "Reward paid until each row", x: { label: "row", unit: "row" } });
     two.set(told.rewards.map(([row]) => row), [{ label: "sum of rewards", colour: "c3", values: told.rewards.map(([, sum]) => sum) }]);
-    const three = new Chart(acted.body, { label: "Share of rows by tag along the sequence", x: { label: "row", unit: "row" },
-      y: { from: 0, to: 1 } });
     const used = TAGS.map((name, tag) => [name, tag]).filter(([, tag]) => told.acted.some((part) => part.tags[tag]));
-    three.set(told.acted.map((part) => part.to), used.map(([label, tag], index) => ({ label, colour: `c${(index % 8) + 1}`,
-      values: told.acted.map((part) => part.tags[tag] / (part.to - part.first)) })));
+    const three = new Canvas(acted.body, actedPicture(told, used), "Who acted along the sequence, stacked shares of rows by tag");
+    acted.body.prepend(h("ul", { class: "legend" }, used.map(([label], index) => {
+      const key = h("span", { class: "key block", "aria-hidden": "true" });
+      key.style.color = `var(--c${(index % 8) + 1})`;
+      return h("li", {}, key, label);
+    })));
+    acted.body.append(table("Rows by tag", ["tag", "rows", "share"], used.map(([label, tag]) => {
+      const rows = told.acted.reduce((sum, part) => sum + part.tags[tag], 0);
+      return [label, count(rows), percent(rows / told.acted.at(-1).to)];
+    })));
     charts.push(one, two, three);
     return [facts, returns, paid, acted].map((part) => part.element);
   }
 
   return { update, leave() { for (const chart of charts) chart.destroy(); } };
+}
+
+/** What the marks in matrix and graph mean. */
+function marks(world) {
+  const shown = ROLES.filter(([role]) => (world.roles[role] || []).length);
+  return h("ul", { class: "marks" }, shown.map(([role, colour]) => {
+    const canvas = h("canvas", { width: 28, height: 28, "aria-hidden": "true" });
+    const draw = () => {
+      const pen = canvas.getContext("2d");
+      pen.clearRect(0, 0, 28, 28);
+      pen.fillStyle = getComputedStyle(document.documentElement).getPropertyValue(`--${colour}`);
+      mark(pen, role, 14, 14, 11);
+    };
+    draw();
+    return h("li", {}, canvas, role);
+  }), world.terminal.length ? h("li", {}, h("span", { class: "swatch" }), "ends an episode (grey row)") : null,
+  h("li", { class: "quiet" }, "row: from, column: to; both by rank; darker: likelier"));
 }
 
 /** A picture on a canvas that is drawn again when its width or the theme changes. */
@@ -158,76 +182,4 @@ class Canvas {
     const style = getComputedStyle(document.documentElement);
     this.picture.draw(pen, width, height, (name) => style.getPropertyValue(`--${name}`).trim());
   }
-}
-
-function matrixPicture(world) {
-  const n = world.states;
-  return {
-    height: (width) => Math.min(width, 460),
-    draw(pen, width, height, colour) {
-      const side = Math.min(width, height) / n;
-      pen.fillStyle = colour("empty");
-      for (const rank of world.terminal) pen.fillRect(0, rank * side, n * side, side);
-      pen.fillStyle = colour("c1");
-      world.transition.forEach((row, s) => row.forEach((chance, t) => {
-        if (chance <= 0) return;
-        pen.globalAlpha = Math.sqrt(chance);
-        pen.fillRect(t * side, s * side, Math.max(side - 0.5, 0.5), Math.max(side - 0.5, 0.5));
-      }));
-      pen.globalAlpha = 1;
-      for (const [role, name] of ROLES) {
-        pen.fillStyle = colour(name);
-        for (const s of world.roles[role] || []) mark(pen, role, (s + 0.5) * side, (s + 0.5) * side, Math.max(4, side * 0.35));
-      }
-      pen.strokeStyle = colour("line");
-      pen.strokeRect(0.5, 0.5, n * side - 1, n * side - 1);
-    },
-  };
-}
-
-function graphPicture(world) {
-  const n = world.states;
-  return {
-    height: (width) => Math.min(420, Math.max(220, width * 0.6)),
-    draw(pen, width, height, colour) {
-      const place = (s) => ((s + 0.5) / n) * width;
-      const middle = height / 2;
-      const arcs = (matrix, name, wide) => matrix.forEach((row, s) => row.forEach((chance, t) => {
-        if (s === t || chance < 0.02) return;
-        pen.strokeStyle = colour(name);
-        pen.globalAlpha = 0.2 + 0.8 * chance;
-        pen.lineWidth = 0.4 + wide * chance;
-        pen.beginPath();
-        const reach = Math.abs(place(t) - place(s)) / 2;
-        pen.ellipse((place(s) + place(t)) / 2, middle, reach, Math.min(reach, middle - 14), 0, Math.PI, 0, s > t);
-        pen.stroke();
-      }));
-      arcs(world.transition, "c8", 1.2);
-      arcs(world.optimal_transition, "c1", 2.6);
-      pen.globalAlpha = 1;
-      const radius = Math.max(2.5, Math.min(8, width / n / 3));
-      for (let s = 0; s < n; s += 1) {
-        pen.fillStyle = colour("c6");
-        pen.beginPath();
-        pen.arc(place(s), middle, radius, 0, 7);
-        pen.fill();
-      }
-      for (const [role, name] of ROLES) {
-        pen.fillStyle = colour(name);
-        for (const s of world.roles[role] || []) mark(pen, role, place(s), middle, radius * 1.3);
-      }
-    },
-  };
-}
-
-/** A start is a triangle, a pitfall a square, a goal a disc: colour is not all that tells them apart. */
-function mark(pen, role, x, y, size) {
-  pen.beginPath();
-  if (role === "start") {
-    pen.moveTo(x, y - size);
-    pen.lineTo(x + size, y + size);
-    pen.lineTo(x - size, y + size);
-  } else if (role === "pitfall") pen.rect(x - size * 0.8, y - size * 0.8, size * 1.6, size * 1.6);
-  else pen.arc(x, y, size, 0, 7);
-  pen.fill();
 }
