@@ -190,3 +190,11 @@ def test_the_drivers_view_adds_up(tmp_path):
         assert view.committed + view.set_aside + view.waiting + view.in_flight == 50
     (file,) = read_status(LocalStore(tmp_path))
     assert file.queue == last
+
+
+def test_why_there_is_no_worker_is_said_and_recorded(tmp_path):
+    pool = FakePool(1, lambda rng, shard: "done")
+    pool.outbox.insert(0, Outcome("", "waiting", message="no actor is ready after 30 s"))
+    drive(tmp_path, pool, 3)
+    assert sorted(pool.made) == [0, 1, 2]
+    assert [event.message for event in events(tmp_path) if event.kind == "waiting"] == ["no actor is ready after 30 s"]

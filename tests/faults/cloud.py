@@ -2,6 +2,7 @@
 
 import os
 import subprocess
+from pathlib import Path
 from typing import Any
 
 from ray.autoscaler._private.fake_multi_node.node_provider import FakeMultiNodeProvider
@@ -14,7 +15,7 @@ from ray.autoscaler.tags import (
     TAG_RAY_USER_NODE_TYPE,
 )
 
-from tests.faults.heads import RAY
+from tests.faults.heads import RAY, wait_until
 
 KIND = "worker"
 
@@ -32,12 +33,18 @@ class Cloud(FakeMultiNodeProvider):
             command += [f"--num-cpus={int(resources['CPU'])}", f"--memory={int(resources['memory'])}"]
             command += ["--object-store-memory=80000000", "--disable-usage-stats"]
             environment = {**os.environ, **names, "RAY_NODE_TYPE_NAME": tags[TAG_RAY_USER_NODE_TYPE]}
+            before = _sockets()
             node = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+            wait_until(lambda: _sockets() - before, 120, "the node never listened")  # two at once would choose one name
             own = {TAG_RAY_NODE_KIND: NODE_KIND_WORKER, TAG_RAY_USER_NODE_TYPE: KIND, TAG_RAY_NODE_NAME: number}
             self._nodes[number] = {"tags": {**own, TAG_RAY_NODE_STATUS: STATUS_UP_TO_DATE, **tags}, "node": node}
 
     def _terminate_node(self, node: dict[str, Any]) -> None:
         node["node"].terminate()
+
+
+def _sockets() -> set[Path]:
+    return set(Path(os.environ["OUR_HEAD"], "session_latest/sockets").glob("raylet*"))
 
 
 def autoscaling(address: str, most: int, idle_seconds: float) -> dict[str, Any]:

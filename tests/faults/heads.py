@@ -46,13 +46,19 @@ def processes_of(folder: str) -> list[int]:
 
 
 class Head:
-    """A head of its own; ``prefix`` goes before every command, for example to enter a network namespace."""
+    """A head of its own; ``prefix`` goes before every command, for example to enter a network namespace.
 
-    def __init__(self, *, cores: int = 2, environment=None, prefix=(), address: str | None = None) -> None:
+    ``python`` is the interpreter of the head, its workers and its jobs; this one unless given.
+    """
+
+    def __init__(
+        self, *, cores: int = 2, environment=None, prefix=(), address: str | None = None, python: str = sys.executable
+    ) -> None:
         self.folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
         self.ports = free_ports(6)
         self.cores, self.prefix, self.ip = cores, tuple(prefix), address
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        self.ray = (python, "-m", "ray.scripts.scripts")
+        path = f"{Path(python).parent}:{os.environ['PATH']}"
         self.environment = {**os.environ, "PATH": path, "OUR_HEAD": self.folder, **(environment or {})}
         self.options: list[str] = []
         """Further ones of ``ray start``."""
@@ -77,7 +83,7 @@ class Head:
         """Start it; again on the same ports where it was killed."""
         port, dashboard, client, agent, metrics, grpc = self.ports
         command = [
-            *self.prefix, RAY, "start", "--head", "--block", f"--num-cpus={self.cores}",
+            *self.prefix, *self.ray, "start", "--head", "--block", f"--num-cpus={self.cores}",
             "--object-store-memory=100000000", f"--temp-dir={self.folder}", f"--port={port}",
             f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}",
             f"--dashboard-agent-listen-port={agent}", f"--metrics-export-port={metrics}",
@@ -94,7 +100,7 @@ class Head:
 
     def answers(self) -> bool:
         """Say whether its job server does."""
-        command = [*self.prefix, RAY, "job", "list", f"--address={self.jobs}"]
+        command = [*self.prefix, *self.ray, "job", "list", f"--address={self.jobs}"]
         return subprocess.run(command, env=self.environment, capture_output=True).returncode == 0
 
     def kill(self) -> None:
