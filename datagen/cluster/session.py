@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import secrets
 import signal
 import socket
 import textwrap
@@ -28,8 +29,9 @@ _QUIET = {
 def session(address: str | None, actors: int | None, patience: float = 0.0) -> Iterator[bool]:
     """Connect to Ray for the length of a ``with`` block; yields whether it is a cluster that nodes may join.
 
-    A session that is there already is used and left alone. One started here listens on this machine only, without
-    authentication unless RAY_AUTH_MODE says otherwise: left unset, Ray would turn tokens on for the whole user account.
+    A session that is there already is used and left alone. One started here asks for a token that only this process and
+    its children know, unless RAY_AUTH_MODE is set: Ray listens on all of a machine's addresses, whatever it is told,
+    and runs what it is sent.
 
     Args:
         address: A cluster's address, ``auto`` or ``local``; None takes RAY_ADDRESS, or starts a local one.
@@ -44,7 +46,7 @@ def session(address: str | None, actors: int | None, patience: float = 0.0) -> I
     for name, value in _QUIET.items():
         os.environ.setdefault(name, value)
     if address == "local":
-        os.environ.setdefault("RAY_AUTH_MODE", "disabled")
+        _keep_strangers_out()
     import ray
 
     if ray.is_initialized():
@@ -77,6 +79,17 @@ def session(address: str | None, actors: int | None, patience: float = 0.0) -> I
         yield address != "local"
     finally:
         ray.shutdown()
+
+
+def _keep_strangers_out() -> None:
+    """Draw a token for this process's own clusters, where nobody said how they are to be guarded."""
+    if not os.environ.get("RAY_AUTH_MODE"):
+        os.environ["RAY_AUTH_MODE"] = "token"
+        os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
+        from ray._raylet import AuthenticationTokenLoader, Config
+
+        Config.initialize("")  # Ray may have been imported before, and looks at the environment only then
+        AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _shorten_messages() -> None:

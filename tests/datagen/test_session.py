@@ -1,6 +1,9 @@
 """Joining a cluster that is not there, and what an actor declares that it needs."""
 
+import os
 import socket
+import subprocess
+import sys
 
 import pytest
 
@@ -10,7 +13,7 @@ from datagen.__main__ import main
 from datagen.cluster.session import MESSAGE, _shorten_messages, where
 from datagen.holding import holder
 from datagen.plan import make_plan
-from tests.conftest import SMALL
+from tests.conftest import CHECKOUT, SMALL
 
 
 def test_a_cluster_that_does_not_answer_is_named(tmp_path, capsys):
@@ -62,3 +65,36 @@ def test_what_ray_tells_every_driver_takes_one_line(capsys):
     shown = capsys.readouterr().out
     assert "A node died" in shown and "state-dump" not in shown
     assert shown.count("\n") == 1 and len(shown) < MESSAGE + 50
+
+
+STRANGER = """
+import os, grpc, ray
+from datagen.cluster.session import session
+from ray.core.generated import gcs_service_pb2 as messages, gcs_service_pb2_grpc as services
+
+def ask(address, *metadata):
+    with grpc.insecure_channel(address) as channel:
+        nodes = services.NodeInfoGcsServiceStub(channel)
+        return len(nodes.GetAllNodeInfo(messages.GetAllNodeInfoRequest(), metadata=metadata, timeout=30).node_info_list)
+
+with session("local", 1):
+    address, token = ray.get_runtime_context().gcs_address, os.environ["RAY_AUTH_TOKEN"]
+    assert ask(address, ("authorization", f"Bearer {token}")) == 1
+    for metadata in ((), (("authorization", "Bearer guessed"),)):
+        try:
+            ask(address, *metadata)
+        except grpc.RpcError as error:
+            print(error.code().name)
+"""
+
+
+def test_a_cluster_of_ones_own_lets_nobody_in_where_nothing_was_said(tmp_path):
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_AUTH_MODE"} | {
+        "HOME": str(tmp_path)
+    }
+    done = subprocess.run(
+        [sys.executable, "-c", STRANGER], cwd=CHECKOUT, env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ["UNAUTHENTICATED"] * 2
+    assert not (tmp_path / ".ray").exists(), "the account's own token is left alone"
