@@ -131,6 +131,6 @@ def test_actors_that_no_node_can_hold_are_said_to_wait(ray_session, monkeypatch)
         pool.demand(1)
         (outcome,) = pool.wait(0.1)
         assert outcome.kind == "waiting"
-        assert "an actor needs a core and 1000000.00 GB; of 1 nodes 0 have that at all, free are 2 c" in outcome.message
+        assert "an actor needs a core and 1000000.00 GB; of 1 nodes 0 have that at all, free are" in outcome.message
     finally:
         pool.close()

@@ -10,7 +10,7 @@ import pytest
 
 from common.dataset import open_dataset
 from tests.conftest import CHECKOUT
-from tests.faults.heads import free_ports, kill, processes_of, wait_until
+from tests.faults.heads import free_ports, gone, kill, processes_of, wait_until
 from tests.faults.ray_runs import committed
 
 pytestmark = pytest.mark.slow
@@ -52,7 +52,7 @@ def test_the_script_makes_a_dataset_stops_in_order_and_goes_on(tmp_path, slurm):
     left = len(committed(out))
     assert 3 <= left < 64, "stopped too late to prove anything"
     assert "interrupted; the same command again goes on from here" in (tmp_path / "log").read_text()
-    wait_until(lambda: not processes_of(str(tmp_path)), 30, "processes are left")
+    gone(str(tmp_path))
     assert not list(tmp_path.glob(".ray-token-*")), "a token outlives nobody"
     assert slurm("--out", str(out), "--set", "sequences=65536").wait(240) == 0, (tmp_path / "log").read_text()
     assert open_dataset(str(out)).committed() == set(range(64))

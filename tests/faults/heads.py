@@ -135,6 +135,15 @@ def kill(number: int) -> None:
         return
 
 
+def gone(folder: str, seconds: float = 30.0) -> None:
+    """Return when no process that has ``folder`` in its command line or environment is left."""
+    deadline = time.monotonic() + seconds
+    while left := processes_of(folder):
+        lines = [Path(f"/proc/{number}/cmdline") for number in left]
+        assert time.monotonic() < deadline, [line.read_bytes()[:200] for line in lines if line.exists()]
+        time.sleep(0.25)
+
+
 def wait_until(condition, seconds: float, what: str) -> None:
     """Return when ``condition()`` holds."""
     deadline = time.monotonic() + seconds
