@@ -24,5 +24,5 @@ def draw(measured: Sequence[Mapping[str, Any]], path: str) -> None:
         axes.set_xscale("log", base=2)
         axes.set_xticks(actors, [str(number) for number in actors])
         axes.set_xlabel("actors")
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.1 * axes.dataLim.y1)
     save(drawn, Path(path))
