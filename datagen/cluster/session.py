@@ -86,10 +86,11 @@ def _keep_strangers_out() -> None:
     if not os.environ.get("RAY_AUTH_MODE"):
         os.environ["RAY_AUTH_MODE"] = "token"
         os.environ["RAY_AUTH_TOKEN"] = secrets.token_hex(32)
-        from ray._raylet import AuthenticationTokenLoader, Config
+        from ray import _raylet
 
-        Config.initialize("")  # Ray may have been imported before, and looks at the environment only then
-        AuthenticationTokenLoader.instance().reset_cache()
+        compiled: Any = _raylet
+        compiled.Config.initialize("")  # Ray may have been imported before, and looks at the environment only then
+        compiled.AuthenticationTokenLoader.instance().reset_cache()
 
 
 def _shorten_messages() -> None:
