@@ -173,7 +173,8 @@ def test_a_worker_whose_node_goes_gets_no_more_and_is_released(tmp_path):
 def test_workers_with_nothing_to_do_are_released_and_the_demand_is_told(tmp_path):
     def fate(rng, shard):
         time.sleep(0.02)
-        return "done" if shard != 7 or time.monotonic() > begin + 2.0 else "frozen"
+        waited = len(pool.released) == 5 or time.monotonic() > begin + 60.0
+        return "done" if shard != 7 or waited else "frozen"
 
     begin = time.monotonic()
     pool = FakePool(6, fate)
