@@ -15,8 +15,7 @@ def draw(measured: Sequence[Mapping[str, Any]], path: str) -> None:
         ("seconds_to_first_shard", "first shard", COLOURS[0]),
         ("seconds_to_all_actors", "all actors ready", COLOURS[1]),
     ):
-        points = [(a, line[name]) for a, line in zip(actors, measured, strict=True) if line[name] is not None]
-        left.plot([a for a, _ in points], [seconds for _, seconds in points], "o-", color=colour, label=label)
+        left.plot(actors, [line[name] for line in measured], "o-", color=colour, label=label)
     right.plot(actors, [line["driver_cpu_milliseconds_per_shard"] for line in measured], "o-", color=COLOURS[2])
     left.set_title("Seconds after the driver's start")
     left.legend()
@@ -25,5 +24,5 @@ def draw(measured: Sequence[Mapping[str, Any]], path: str) -> None:
         axes.set_xscale("log", base=2)
         axes.set_xticks(actors, [str(number) for number in actors])
         axes.set_xlabel("actors")
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, 1.1 * axes.dataLim.y1)
     save(drawn, Path(path))

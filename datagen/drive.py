@@ -41,8 +41,9 @@ class Outcome:
     """Something a pool reports of one of its workers."""
 
     worker: str
-    kind: Literal["ready", "done", "failed", "lost", "leaving", "stillborn"]
-    """``leaving``: it takes no more shards, its node goes. ``stillborn``: it died before it was ready."""
+    kind: Literal["ready", "done", "failed", "lost", "leaving", "stillborn", "waiting"]
+    """``leaving``: it takes no more shards, its node goes. ``stillborn``: it died before it was ready. ``waiting``: of
+    no worker, there is none for a reason that the message says."""
     shard: int | None = None
     made: Made | None = None
     message: str = ""
@@ -206,6 +207,9 @@ class Driver:
             self._status.event("leaving", None, f"{worker}: {outcome.message}", outcome.cause)
         elif outcome.kind == "lost":
             self._lose(worker, outcome.message, outcome.cause)
+        elif outcome.kind == "waiting":
+            self._progress.note(outcome.message)
+            self._status.event("waiting", None, outcome.message)
         else:
             self._stillbirth(outcome)
         self._seat(worker)

@@ -16,6 +16,7 @@ from common.errors import UsageError
 from common.synthesis.recipe import Recipe
 from datagen import holding
 from datagen.check import Depth
+from datagen.cluster.session import where
 from datagen.drive import ClusterLost, Driver, Limits, Pool, set_aside_error
 from datagen.holding import Holding, TakenOver
 from datagen.inline import InlinePool
@@ -51,7 +52,7 @@ class Execution:
     @property
     def shared(self) -> bool:
         """Whether the cluster is one that others started."""
-        return self.executor == "ray" and (self.address or os.environ.get("RAY_ADDRESS") or "local") != "local"
+        return self.executor == "ray" and where(self.address) != "local"
 
     trust: bool = False
     """Compare only the sizes of what is committed before going on, not its bytes."""
@@ -75,6 +76,8 @@ def run(recipe: Recipe, out: str, **how: Any) -> None:
     """
     execution = Execution(**how)
     _check_place(out)
+    if execution.executor == "ray":
+        where(execution.address)
     plan = make_plan(recipe)
     store = open_store(out)
     check_target(store, plan.header)
@@ -178,12 +181,16 @@ def _pool(plan: Plan, writer: DatasetWriter, execution: Execution) -> Iterator[t
 
 
 def _check_place(out: str) -> None:
-    """Refuse a relative path in a submitted job: its working directory is a copy that Ray deletes.
+    """Refuse a file, and a relative path in a submitted job: its working directory is a copy that Ray deletes.
 
     Raises:
         UsageError: It is one.
     """
-    if "://" not in out and not os.path.isabs(out) and "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ:
+    if "://" in out:
+        return
+    if os.path.exists(out) and not os.path.isdir(out):
+        raise UsageError(f"--out is a folder, and {out} is a file; give another, or remove it")
+    if not os.path.isabs(out) and "RAY_JOB_CONFIG_JSON_ENV_VAR" in os.environ:
         raise UsageError(
             f"in a submitted job --out is an absolute path, got {out!r}: the job's working directory is a copy "
             "that Ray removes; give the full path of a folder that every node sees"

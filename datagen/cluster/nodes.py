@@ -21,6 +21,18 @@ def cores(going: set[str]) -> int:
     return max(1, int(total))
 
 
+def room(memory: int) -> str:
+    """Return in words what an actor needs and what the cluster has: why none may be ready."""
+    nodes = [node["Resources"] for node in ray.nodes() if node["Alive"]]
+    fitting = [node for node in nodes if node.get("CPU", 0.0) >= 1.0 and node.get("memory", 0.0) >= memory]
+    free = ray.available_resources()
+    what = (
+        f"an actor needs a core and {memory / 1e9:.2f} GB; of {len(nodes)} nodes {len(fitting)} have that at all, free "
+        f"are {free.get('CPU', 0.0):.0f} cores and {free.get('memory', 0.0) / 1e9:.1f} GB"
+    )
+    return what if fitting else f"{what}: waiting for a node that does"
+
+
 def draining() -> set[str]:
     """Return the nodes, as hexadecimal numbers, that were told to go.
 

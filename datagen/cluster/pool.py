@@ -26,6 +26,8 @@ _SPARE = 4
 _MOST_SPARE = 256
 _AT_ONCE = 100
 """Actors started between two looks."""
+_WAITING = 30.0
+"""Seconds without any actor that is ready, after which that is said; doubled each time."""
 _PAUSE = 1.0
 _LONGEST_PAUSE = 15.0
 """Seconds before another actor is started after one that failed as it started; doubled each time."""
@@ -67,7 +69,7 @@ class RayPool:
     ) -> None:
         self._actor: Any = ray.remote(num_cpus=1, memory=memory, max_restarts=0, max_task_retries=0)(actor)
         self._arguments = (url, identity, recipe, environment(url))
-        self._limit, self._grows = limit, grows
+        self._limit, self._grows, self._memory = limit, grows, memory
         self._names = (f"actor-{number}" for number in itertools.count())
         self._workers: dict[str, _Worker] = {}
         self._pending: dict[Any, tuple[str, int | None]] = {}
@@ -78,6 +80,8 @@ class RayPool:
         self._demand = 0
         self._tended = self._not_before = 0.0
         self._pause = _PAUSE
+        self._alone, self._patience = time.monotonic(), _WAITING
+        """Since when no actor is ready, and for how long more nothing is said about it."""
 
     def demand(self, shards: int) -> None:
         """Hear how many shards are still to be made.
@@ -150,6 +154,7 @@ class RayPool:
             if worker.node in leaving and not worker.leaving:
                 worker.leaving = True
                 self._outbox.append(Outcome(name, "leaving", message="its node is being drained", cause="drained"))
+        self._explain(now)
         staying = [worker for worker in self._workers.values() if not worker.leaving]
         wanted = self._wanted(nodes.cores(leaving), sum(worker.node is not None for worker in staying))
         for _ in range(min(wanted - len(staying), _AT_ONCE) if now >= self._not_before else 0):
@@ -157,6 +162,15 @@ class RayPool:
         starting = [name for name, worker in self._workers.items() if worker.node is None]
         for name in starting[: max(0, len(staying) - wanted)]:
             self.discard(name)
+
+    def _explain(self, now: float) -> None:
+        """Say why nothing happens, where no actor is ready for long."""
+        if any(worker.node is not None for worker in self._workers.values()):
+            self._alone, self._patience = now, _WAITING
+        elif now - self._alone >= self._patience:
+            message = f"no actor is ready after {now - self._alone:.0f} s: {nodes.room(self._memory)}"
+            self._outbox.append(Outcome("", "waiting", message=message))
+            self._patience *= 2.0
 
     def _wanted(self, cores: int, running: int) -> int:
         """Return how many actors there should be, those that wait for a core included."""

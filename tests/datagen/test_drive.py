@@ -173,7 +173,8 @@ def test_a_worker_whose_node_goes_gets_no_more_and_is_released(tmp_path):
 def test_workers_with_nothing_to_do_are_released_and_the_demand_is_told(tmp_path):
     def fate(rng, shard):
         time.sleep(0.02)
-        return "done" if shard != 7 or time.monotonic() > begin + 2.0 else "frozen"
+        waited = len(pool.released) == 5 or time.monotonic() > begin + 60.0
+        return "done" if shard != 7 or waited else "frozen"
 
     begin = time.monotonic()
     pool = FakePool(6, fate)
@@ -190,3 +191,11 @@ def test_the_drivers_view_adds_up(tmp_path):
         assert view.committed + view.set_aside + view.waiting + view.in_flight == 50
     (file,) = read_status(LocalStore(tmp_path))
     assert file.queue == last
+
+
+def test_why_there_is_no_worker_is_said_and_recorded(tmp_path):
+    pool = FakePool(1, lambda rng, shard: "done")
+    pool.outbox.insert(0, Outcome("", "waiting", message="no actor is ready after 30 s"))
+    drive(tmp_path, pool, 3)
+    assert sorted(pool.made) == [0, 1, 2]
+    assert [event.message for event in events(tmp_path) if event.kind == "waiting"] == ["no actor is ready after 30 s"]

@@ -2,8 +2,13 @@
 
 import os
 import re
+import shutil
 import subprocess
+import sys
 import urllib.request
+import venv
+import zipfile
+from pathlib import Path
 
 import pytest
 
@@ -28,7 +33,7 @@ def head():
 
 def submit(head, out, overrides, *options, cwd=CHECKOUT, arguments=()):
     entrypoint = datagen_command("run", "--recipe", "tiny", "--out", str(out), *arguments, overrides=overrides)
-    command = [RAY, "job", "submit", f"--address={head.jobs}", *options, "--", "python", *entrypoint[1:]]
+    command = [*head.ray, "job", "submit", f"--address={head.jobs}", *options, "--", "python", *entrypoint[1:]]
     return subprocess.run(command, cwd=cwd, env=head.environment, capture_output=True, text=True, timeout=240)
 
 
@@ -48,11 +53,43 @@ def test_a_refused_request_fails_the_job_with_the_reason(head):
     assert done.returncode != 0 and "absolute path, got 'relative/folder'" in done.stdout + done.stderr
 
 
+@pytest.fixture
+def installed(tmp_path):
+    """An environment that has the package from its wheel, and everything else from this one's."""
+    source, wheels, place = tmp_path / "source", tmp_path / "wheels", tmp_path / "installed"
+    for name in ("common", "datagen", "trainer", "deploy"):
+        shutil.copytree(CHECKOUT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE", "NOTICE"):
+        shutil.copy(CHECKOUT / name, source)
+    pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation"]
+    subprocess.run([*pip, "-w", str(wheels), str(source)], check=True)
+    venv.create(place, with_pip=False)
+    python = place / "bin/python"
+    site = Path(
+        subprocess.check_output([python, "-c", "import site; print(site.getsitepackages()[0])"], text=True)[:-1]
+    )
+    (wheel,) = wheels.glob("*.whl")
+    zipfile.ZipFile(wheel).extractall(site)
+    shared = [path for path in sys.path if path.endswith("site-packages")]
+    (site / "shared.pth").write_text("\n".join(shared))  # read after the folder itself; its own .pth files are not
+    where = subprocess.check_output([python, "-c", "import datagen; print(datagen.__file__)"], text=True, cwd=tmp_path)
+    assert Path(where.strip()).is_relative_to(place)
+    return str(python)
+
+
 @pytest.mark.slow
-def test_a_job_from_the_installed_package(tmp_path, head, tiny_digest):
-    done = submit(head, tmp_path / "d", SMALL, cwd=tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert verify(str(tmp_path / "d")).digest == tiny_digest
+def test_a_job_from_the_installed_package(tmp_path, installed, tiny_digest):
+    """Submitted from an empty folder: wheel, recipes in it, and commands are all there is."""
+    head = Head(python=installed)
+    head.start()
+    try:
+        wait_until(head.answers, 120, "the head's job server never answered")
+        (tmp_path / "empty").mkdir()
+        done = submit(head, tmp_path / "d", SMALL, cwd=tmp_path / "empty")
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert verify(str(tmp_path / "d")).digest == tiny_digest
+    finally:
+        head.close()
 
 
 @pytest.mark.slow

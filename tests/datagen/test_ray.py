@@ -14,6 +14,7 @@ from common.dataset.store import STAGING, open_store
 from common.dataset.writer import Conflict, create_dataset
 from common.errors import DataError
 from common.synthesis.recipe import load
+from datagen.cluster.idle import IdleActor
 from datagen.cluster.pool import RayPool
 from datagen.plan import make_plan
 from datagen.run import run
@@ -121,3 +122,15 @@ def test_a_shard_delivered_twice_counts_once(tmp_path, ray_session, tiny_digest,
     assert verify(str(out)).digest == tiny_digest
     made = [record.shard for file in read_status(open_store(str(out))) for record in file.shards]
     assert sorted(made) == list(range(12)), "each shard is counted once"
+
+
+def test_actors_that_no_node_can_hold_are_said_to_wait(ray_session, monkeypatch):
+    monkeypatch.setattr("datagen.cluster.pool._WAITING", 0.0)
+    pool = RayPool("", "", {}, limit=1, memory=10**15, grows=False, actor=IdleActor)
+    try:
+        pool.demand(1)
+        (outcome,) = pool.wait(0.1)
+        assert outcome.kind == "waiting"
+        assert "an actor needs a core and 1000000.00 GB; of 1 nodes 0 have that at all, free are" in outcome.message
+    finally:
+        pool.close()

@@ -81,6 +81,8 @@ def pods(document):
         yield "head", cluster["headGroupSpec"]["template"]
         for group in cluster["workerGroupSpecs"]:
             yield group["groupName"], group["template"]
+        if "submitterPodTemplate" in spec:
+            yield "submitter", spec["submitterPodTemplate"]
 
 
 @pytest.mark.filterwarnings("ignore")  # pkg_resources and the like, in the validator
@@ -104,7 +106,7 @@ CLUSTER_KEYS = {
 }  # fmt: skip
 JOB_KEYS = {
     "entrypoint", "entrypointNumCpus", "submissionMode", "backoffLimit", "shutdownAfterJobFinishes",
-    "ttlSecondsAfterFinished", "rayClusterSpec", "runtimeEnvYAML", "activeDeadlineSeconds",
+    "ttlSecondsAfterFinished", "rayClusterSpec", "runtimeEnvYAML", "activeDeadlineSeconds", "submitterPodTemplate",
 }  # fmt: skip
 
 
@@ -119,6 +121,7 @@ def test_ray_manifests_use_fields_that_kuberay_has():
     assert set(job["spec"]["rayClusterSpec"]) <= CLUSTER_KEYS
     assert job["spec"]["rayClusterSpec"] == cluster["spec"], "one cluster, written twice"
     spec = cluster["spec"]
+    assert set(spec["autoscalerOptions"]) <= {"version", "idleTimeoutSeconds", "volumeMounts"}
     assert set(spec["headGroupSpec"]) <= {"serviceType", "rayStartParams", "template"}
     for group in spec["workerGroupSpecs"]:
         assert set(group) == {"groupName", "replicas", "minReplicas", "maxReplicas", "rayStartParams", "template"}
@@ -126,6 +129,58 @@ def test_ray_manifests_use_fields_that_kuberay_has():
     import ray
 
     assert spec["rayVersion"] == ray.__version__
+
+
+def kinds_of(*kinds):
+    return [document for path in MANIFESTS for document in documents(path) if document["kind"] in kinds]
+
+
+def test_rays_autoscaler_reads_the_cluster_as_it_is_meant():
+    """By Ray's own reader of these manifests: a node has as many actors as cores, and memory for all of them."""
+    from ray.autoscaler._private.kuberay.autoscaling_config import _derive_autoscaling_config_from_ray_cr as derive
+
+    from common.synthesis.recipe import load
+    from datagen.plan import make_plan
+
+    (cluster,) = kinds_of("RayCluster")
+    cluster["metadata"]["namespace"] = "default"
+    config = derive(cluster)
+    kinds = config["available_node_types"]
+    assert kinds["headgroup"]["resources"]["CPU"] == 0, "no actor is placed on the head"
+    workers = kinds["workers"]["resources"]
+    (container,) = cluster["spec"]["workerGroupSpecs"][0]["template"]["spec"]["containers"]
+    assert workers["CPU"] == int(container["resources"]["requests"]["cpu"]) == 8
+    assert workers["memory"] >= workers["CPU"] * make_plan(load("d-small")).actor_bytes()
+    assert config["idle_timeout_minutes"] == 2.0 and config["max_workers"] == 50
+
+
+def test_the_autoscaler_alone_has_a_token_of_kubernetes():
+    """It asks for nodes there, with what Ray reads at this path; jobs, which run beside it on the head, have none."""
+    from ray.autoscaler._private.kuberay.node_provider import IN_CLUSTER_CA_CERT_PATH, IN_CLUSTER_TOKEN_PATH
+
+    (cluster,) = kinds_of("RayCluster")
+    assert all(not template["spec"]["automountServiceAccountToken"] for _, template in pods(cluster))
+    (mount,) = cluster["spec"]["autoscalerOptions"]["volumeMounts"]
+    volumes = {volume["name"]: volume for volume in cluster["spec"]["headGroupSpec"]["template"]["spec"]["volumes"]}
+    token, authority, _ = volumes[mount["name"]]["projected"]["sources"]
+    assert f"{mount['mountPath']}/{token['serviceAccountToken']['path']}" == IN_CLUSTER_TOKEN_PATH
+    assert f"{mount['mountPath']}/{authority['configMap']['items'][0]['path']}" == IN_CLUSTER_CA_CERT_PATH
+
+
+def test_the_policy_lets_in_who_must_come_in():
+    (policy,) = kinds_of("NetworkPolicy")
+    ours = policy["spec"]["podSelector"]["matchLabels"]
+    inside, operator = policy["spec"]["ingress"][0]["from"]
+    assert inside == {"podSelector": {"matchLabels": ours}}
+    assert operator["podSelector"]["matchLabels"] == {"app.kubernetes.io/component": "kuberay-operator"}
+    for document in kinds_of("Job", "RayJob", "RayCluster"):
+        for name, template in pods(document):  # the submitter among them, which KubeRay gives no label of its own
+            assert ours.items() <= template["metadata"]["labels"].items(), name
+    (job,) = kinds_of("RayJob")
+    assert "submitter" in dict(pods(job))
+    (prometheus,) = policy["spec"]["ingress"][1]["ports"]
+    (head,) = kinds_of("RayCluster")[0]["spec"]["headGroupSpec"]["template"]["spec"]["containers"]
+    assert {"name": "metrics", "containerPort": prometheus["port"]} in head["ports"]
 
 
 def test_every_pod_asks_for_a_token_and_nothing_is_public():

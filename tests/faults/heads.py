@@ -46,13 +46,19 @@ def processes_of(folder: str) -> list[int]:
 
 
 class Head:
-    """A head of its own; ``prefix`` goes before every command, for example to enter a network namespace."""
+    """A head of its own; ``prefix`` goes before every command, for example to enter a network namespace.
 
-    def __init__(self, *, cores: int = 2, environment=None, prefix=(), address: str | None = None) -> None:
+    ``python`` is the interpreter of the head, its workers and its jobs; this one unless given.
+    """
+
+    def __init__(
+        self, *, cores: int = 2, environment=None, prefix=(), address: str | None = None, python: str = sys.executable
+    ) -> None:
         self.folder = tempfile.mkdtemp(prefix="ray-", dir="/tmp")
         self.ports = free_ports(6)
         self.cores, self.prefix, self.ip = cores, tuple(prefix), address
-        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        self.ray = (python, "-m", "ray.scripts.scripts")
+        path = f"{Path(python).parent}:{os.environ['PATH']}"
         self.environment = {**os.environ, "PATH": path, "OUR_HEAD": self.folder, **(environment or {})}
         self.options: list[str] = []
         """Further ones of ``ray start``."""
@@ -77,7 +83,7 @@ class Head:
         """Start it; again on the same ports where it was killed."""
         port, dashboard, client, agent, metrics, grpc = self.ports
         command = [
-            *self.prefix, RAY, "start", "--head", "--block", f"--num-cpus={self.cores}",
+            *self.prefix, *self.ray, "start", "--head", "--block", f"--num-cpus={self.cores}",
             "--object-store-memory=100000000", f"--temp-dir={self.folder}", f"--port={port}",
             f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}",
             f"--dashboard-agent-listen-port={agent}", f"--metrics-export-port={metrics}",
@@ -94,7 +100,7 @@ class Head:
 
     def answers(self) -> bool:
         """Say whether its job server does."""
-        command = [*self.prefix, RAY, "job", "list", f"--address={self.jobs}"]
+        command = [*self.prefix, *self.ray, "job", "list", f"--address={self.jobs}"]
         return subprocess.run(command, env=self.environment, capture_output=True).returncode == 0
 
     def kill(self) -> None:
@@ -127,6 +133,15 @@ def kill(number: int) -> None:
         os.kill(number, signal.SIGKILL)
     except ProcessLookupError:
         return
+
+
+def gone(folder: str, seconds: float = 30.0) -> None:
+    """Return when no process that has ``folder`` in its command line or environment is left."""
+    deadline = time.monotonic() + seconds
+    while left := processes_of(folder):
+        lines = [Path(f"/proc/{number}/cmdline") for number in left]
+        assert time.monotonic() < deadline, [line.read_bytes()[:200] for line in lines if line.exists()]
+        time.sleep(0.25)
 
 
 def wait_until(condition, seconds: float, what: str) -> None:

@@ -1,4 +1,4 @@
-"""The service follows its cluster: drained nodes are left, and an autoscaler is asked for what it can use."""
+"""The service follows its cluster: drained nodes are left, and an autoscaler starts and ends nodes with the work."""
 
 import json
 import subprocess
@@ -6,12 +6,21 @@ import time
 from pathlib import Path
 
 import pytest
+from ray._raylet import GcsClient
+from ray.autoscaler._private.fake_multi_node.node_provider import FAKE_HEAD_NODE_ID
 
 from common.dataset import open_dataset
-from tests.faults.heads import RAY, Head
-from tests.faults.ray_runs import FAULTS, NOTICE, STORE, Run, events, files
+from tests.conftest import CHECKOUT
+from tests.faults.cloud import autoscaling
+from tests.faults.heads import RAY, Head, wait_until
+from tests.faults.ray_runs import FAULTS, NOTICE, SHARDS, STORE, Run, events, files
 
 pytestmark = pytest.mark.slow
+IDLE = 5.0
+"""Seconds without work after which the autoscaler ends a node."""
+FEW = (f"sequences={6 * 2304}", *FAULTS[1:])
+ALIVE = 0
+"""Of Ray's states of a node."""
 
 
 def test_a_drained_node_is_left_and_its_shards_are_made(tmp_path):
@@ -43,53 +52,46 @@ def test_a_drained_node_is_left_and_its_shards_are_made(tmp_path):
         cluster.shutdown()
 
 
-def test_an_autoscaler_is_asked_for_the_nodes_that_the_run_can_use(tmp_path):
-    """It decides to launch them; Ray's pretended cloud cannot start nodes that have memory, so here it ends."""
-    head = Head(cores=0, environment={"AUTOSCALER_UPDATE_INTERVAL_S": "1", "RAY_FAKE_CLUSTER": "1"})
-    kinds = {
-        "worker": {
-            "resources": {"CPU": 1, "memory": 2_000_000_000},
-            "node_config": {},
-            "min_workers": 0,
-            "max_workers": 2,
-        },
-        "ray.head.default": {"resources": {"CPU": 0}, "node_config": {}, "max_workers": 0},
-    }
-    config = {
-        "cluster_name": "fake",
-        "max_workers": 2,
-        "idle_timeout_minutes": 0.1,
-        "upscaling_speed": 1000,
-        "provider": {"type": "fake_multinode"},
-        "available_node_types": kinds,
-        "head_node_type": "ray.head.default",
-        **{key: {} for key in ("file_mounts", "auth", "docker")},
-        **{
-            key: []
-            for key in (
-                "cluster_synced_files",
-                "file_mounts_sync_continuously",
-                "rsync_exclude",
-                "rsync_filter",
-                "initialization_commands",
-                "setup_commands",
-                "head_setup_commands",
-                "worker_setup_commands",
-                "head_start_ray_commands",
-                "worker_start_ray_commands",
-            )
-        },
-    }
-    (tmp_path / "autoscaling.yaml").write_text(json.dumps(config))
-    head.options = [f"--autoscaling-config={tmp_path / 'autoscaling.yaml'}"]
+def autoscaled(folder: Path, *, newer: bool) -> Head:
+    """Return a head without cores whose autoscaler may start two nodes of one core on this machine."""
+    environment = {"AUTOSCALER_UPDATE_INTERVAL_S": "1", "RAY_FAKE_CLUSTER": "1", "PYTHONPATH": str(CHECKOUT)}
+    if newer:
+        names = ("RAY_CLOUD_INSTANCE_ID", "RAY_OVERRIDE_NODE_ID_FOR_TESTING")
+        environment |= {"RAY_enable_autoscaler_v2": "1", **dict.fromkeys(names, FAKE_HEAD_NODE_ID)}
+    head = Head(cores=0, environment=environment, address="127.0.0.1")
+    (folder / "autoscaling.json").write_text(json.dumps(autoscaling(f"127.0.0.1:{head.ports[0]}", 2, IDLE)))
+    head.options = [f"--autoscaling-config={folder / 'autoscaling.json'}"]
+    return head
+
+
+def workers(head: Head) -> int:
+    """Return how many nodes there are beside the head, by the head's own books."""
+    nodes = GcsClient(address=head.address).get_all_node_info(timeout=30).values()
+    return sum(node.state == ALIVE for node in nodes) - 1
+
+
+@pytest.mark.parametrize("newer", [False, True], ids=["autoscaler v1", "autoscaler v2"])
+def test_an_autoscaler_starts_the_nodes_that_a_run_can_use_and_ends_them_after_it(tmp_path, newer):
+    """The launcher's file uses the older autoscaler of Ray, KubeRay the newer."""
+    head = autoscaled(tmp_path, newer=newer)
     head.start()
     try:
-        run = Run(tmp_path / "d", head.address, overrides=FAULTS)
-        log = Path(head.folder) / "session_latest/logs/monitor.log"
-        try:
-            run.wait_for(lambda: "Got 2 nodes to launch" in log.read_text(), "the autoscaler's decision", 120.0)
-        finally:
-            run.process.kill()
-            run.process.wait()
+        assert workers(head) == 0
+        one = Run(tmp_path / "one", head.address, "--actors", "1", overrides=FEW)
+        most = 0
+        while one.process.poll() is None:
+            most = max(most, workers(head))
+            time.sleep(0.5)
+        one.end()
+        assert most == 1, "a run that is told to have one actor wants one node"
+        run = Run(tmp_path / "d", head.address)
+        run.wait_for(lambda: len({file.node for file in files(run.out) if file.node}) == 2, "two nodes at work", 180.0)
+        assert workers(head) == 2, "there may be two, whatever is asked for"
+        run.end()
+        made = {file.node for file in files(run.out) if file.shards and file.node}
+        assert len(made) == 2, "both nodes made shards"
+        wait_until(lambda: workers(head) == 0, IDLE + 120.0, "nodes without work were kept")
+        assert open_dataset(str(run.out)).committed() == set(range(SHARDS))
+        assert not events(run.out, "failed", "set-aside")
     finally:
         head.close()
