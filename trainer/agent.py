@@ -12,42 +12,22 @@ own actions aside: play must not differ from training.
 import itertools
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
-from pydantic import Field
 from torch import Tensor
 
-from common.config import Settings
 from common.dataset.schema import DISCOUNTS, Tag, array_types
 from common.errors import UsageError
 from common.seeding import Purpose, derive_seed
+from trainer.acting import AgentSettings
 from trainer.folding import Folding
 from trainer.model import Model, Tokens, clone_state, replace_rows, select_rows
 
 PREFILL_CHUNK = 512
 """Rows of a demonstration read at once: memory does not grow with its length."""
 BREAK_TAGS = (int(Tag.TERMINATED), int(Tag.TRUNCATED))
-
-
-class AgentSettings(Settings):
-    """How an agent acts. Results name these settings."""
-
-    temperature: float = Field(default=1.0, ge=0.0)
-    """Softmax temperature at the first step; 0 is greedy."""
-    temperature_floor: float = Field(default=0.2, ge=0.0)
-    """It does not fall below this."""
-    temperature_steps: int = Field(default=200, ge=0)
-    """At step t (demonstrations count) it is temperature (1 - t / this), at least the floor; 0: it stays as it is."""
-    own_tag: int = Field(default=int(Tag.UNKNOWN), ge=0, le=int(Tag.UNKNOWN))
-    """Tag (``common.dataset.schema.Tag``) shown beside its own actions."""
-    discount: float = DISCOUNTS[-1]
-    """Wanted discount, one of the trained ones."""
-    folding: Literal["random", "modulo"] = "random"
-    """How A action ids stand for fewer actions: a random surjection drawn at ``reset``, or the paper's a mod n_a."""
-    seed: int = Field(default=0, ge=0)
-    """Fixes its random draws."""
 
 
 @dataclass(frozen=True)
@@ -75,16 +55,13 @@ class Agent:
 
     def __init__(self, model: Model, settings: AgentSettings | None = None, record: bool = False) -> None:
         self.model = model.eval().requires_grad_(False)
-        self.settings = settings or AgentSettings()
         self.vocabulary, self.actions = model.config.vocabulary, model.config.actions
         tokens = model.config.observation_tokens
         self._shape = (tokens,) if tokens > 1 else ()
         """Of one observation: () for a symbol, (tokens,) for several."""
         self._device = next(model.parameters()).device
-        if self.settings.discount not in DISCOUNTS[: model.config.discounts]:
-            known = ", ".join(str(discount) for discount in DISCOUNTS[: model.config.discounts])
-            raise UsageError(f"the wanted discount must be one of {known}, got {self.settings.discount}")
-        self._discount = DISCOUNTS.index(self.settings.discount)
+        self.settings = (settings or AgentSettings()).settled(model.config.trained_discounts)
+        self._discount = DISCOUNTS.index(self.settings.wanted)
         self._recorded: list[tuple[np.ndarray, ...]] | None = [] if record else None
         self._state: Any = None
         self._rowwise = False

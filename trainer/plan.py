@@ -28,8 +28,9 @@ KEPT_BY_OTHERS = {"fp32": 184, "bf16": 169}
 
 
 def model_config(config: TrainConfig, mixture: Mixture) -> ModelConfig:
-    """Return the model's settings: sizes from the recipe, vocabularies from the data."""
+    """Return the model's settings: sizes and wanted discounts from the recipe, vocabularies from the data."""
     return ModelConfig(
+        trained_discounts=config.augment.discounts,
         vocabulary=mixture.vocabulary,
         actions=mixture.actions,
         observation_tokens=mixture.observation_tokens,

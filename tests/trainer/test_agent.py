@@ -337,6 +337,14 @@ def test_the_wanted_discount_is_shown() -> None:
     assert np.abs(logits[0] - logits[1]).max() > 1e-4
 
 
+def test_an_agent_wants_what_its_model_was_trained_for() -> None:
+    config = small_model().config.model_copy(update={"trained_discounts": (0.93, 0.5)})
+    assert Agent(Model(config)).settings.discount == 0.93
+    assert Agent(Model(config), AgentSettings(discount=0.5)).settings.discount == 0.5
+    with pytest.raises(UsageError, match=r"trained with, 0\.5, 0\.93; got 0\.994"):
+        Agent(Model(config), AgentSettings(discount=0.994))
+
+
 def test_tokens_are_typed_as_the_trainer_types_them() -> None:
     agent = Agent(small_model())
     agent.reset(2, ACTIONS)

@@ -85,7 +85,9 @@ class ModelConfig(ModelSize):
     actions: int = Field(ge=1, le=64)
     """Action vocabulary A; id A is BREAK, id A + 1 NONE."""
     discounts: int = Field(default=len(DISCOUNTS), ge=1)
-    """Wanted discounts that can be asked for, by index."""
+    """Wanted discounts that have an embedding, by index."""
+    trained_discounts: tuple[float, ...] = Field(default=DISCOUNTS[::-1], min_length=1)
+    """Wanted discounts that were asked for in training; an agent asks for the first unless told otherwise."""
 
     @property
     def none_observation(self) -> int:
