@@ -133,15 +133,17 @@ def _cell(score: dict[str, Any] | None) -> str:
 
 
 def draw(results: dict[str, Result], path: Path) -> None:
-    """Draw scores by episode from each beginning, and the paper's figure as dashes at the right."""
+    """Draw scores by episode from each beginning as long as half the worlds have them; the paper's figures as dots."""
     drawn, axes = figure(3, width=4.8)
     for ax, (place, beginning) in zip(axes, enumerate(BEGINNINGS), strict=True):
         for (name, found), colour in zip(results.items(), COLOURS, strict=False):
-            curve = [e for e in found["beginnings"][beginning]["score_by_episode"] if e["mean"] is not None]
+            scores = found["beginnings"][beginning]["score_by_episode"]
+            most = max((e["worlds"] for e in scores if e["mean"] is not None), default=0)
+            curve = [e for e in scores if e["mean"] is not None and 2 * e["worlds"] >= most]
             label = name.removeprefix("ablation-")
             ax.plot([e["to"] for e in curve], [100 * e["mean"] for e in curve], "o-", color=colour, label=label)
             ax.axhline(PAPER[name][place], color=colour, linestyle=":", linewidth=1)
-        ax.set(title=beginning, xlabel="episode", ylabel="score, % (dots: paper)", xscale="log", ylim=(-60, 120))
+        ax.set(title=beginning, xlabel="episode", ylabel="score, % (dots: paper)", xscale="log", ylim=(-40, 120))
     axes[0].legend(fontsize=8)
     save(drawn, path)
 
