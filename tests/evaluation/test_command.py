@@ -144,7 +144,7 @@ def test_bad_requests_are_refused_before_anything_is_written(
         (exported, ["--suite", "small", "--worlds", "0"], 2, "at least 1"),
         (exported, ["--suite", "small", "--tag", "8"], 2, "own_tag"),
         (exported, ["--suite", "small", "--folding", "odd"], 2, "folding"),
-        (exported, ["--suite", "small", "--discount", ".9"], 2, "the model was trained with, 0.0, 0.5, 0.93, 0.994"),
+        (exported, ["--suite", "small", "--discount", ".9"], 2, "this model was trained with, 0.0, 0.5, 0.93, 0.994"),
         (tmp_path / "absent", ["--suite", "small"], 2, "neither a run's folder"),
         (tmp_path / "broken.safetensors", ["--suite", "small"], 1, "no readable .safetensors file"),
         (plain, ["--suite", "small"], 2, "give --steps"),

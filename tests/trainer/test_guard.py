@@ -57,8 +57,10 @@ def test_a_run_says_what_it_skipped_and_its_numbers_stay_numbers(
     run = tmp_path / "skips"
     skipping = ["--set", "guard.not_finite=skip", "--set", "guard.most_skips=3"]
     assert main([*options, *wild, *skipping, "--run", str(run)]) == 1
-    told = [line["message"] for line in lines(run, "event") if "skipped" in line["message"]]
+    events = [line["message"] for line in lines(run, "event")]
+    told = [event for event in events if event.startswith("step ")]
     assert len(told) == 3 and "3 in a row" in told[-1]
+    assert events[-1].startswith("failed: ") and "3 were skipped in a row" in events[-1]
     assert any(line.get("skipped") == 1 for line in lines(run, "train"))
 
 
