@@ -11,6 +11,7 @@ from common.errors import UsageError
 from trainer.agent import Agent
 from trainer.evaluation.baselines import DEEP, named, settings_of, tally_baseline
 from trainer.evaluation.baselines.deep import Dqn, Ppo, World, play_alone
+from trainer.evaluation.baselines.tuned import TUNED
 from trainer.evaluation.options import asked, parser
 from trainer.evaluation.play import play
 from trainer.evaluation.prepared import Prepared, Request
@@ -72,7 +73,7 @@ def test_two_who_share_a_world_are_not_one() -> None:
         tally_baseline("ppo", on)
     agent = Agent(Model(ModelConfig(vocabulary=128, actions=9, width=8, layers=1, heads=1)))
     said: list[str] = []
-    assert settings_of("frozenlake", "ppo") == Ppo().model_dump()
+    assert settings_of("frozenlake", "ppo") == Ppo(**TUNED["small"]["ppo"]).model_dump()
     assert list(evaluate(agent, on, say=said.append, baselines=("random", "ppo")).tallies) == ["model", "random"]
     assert "switch2: ppo is left out: several agents share a world" in said
 

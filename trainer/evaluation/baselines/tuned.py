@@ -1,4 +1,4 @@
-"""Settings of the learning baselines per suite: Q-learners on 256 worlds, the others on 128, 512 steps.
+"""Settings of the learning baselines per suite: Q-learners on 256 worlds, planners on 128, PPO and DQN on 6; 512 steps.
 
 Chosen on other worlds by ``python -m trainer.evaluation.baselines.tune``.
 """
@@ -13,6 +13,13 @@ TUNED: dict[str, dict[str, Tuned]] = {
         "ucb-value-iteration": {"gamma": 0.95, "bonus": 0.2, "every": 2, "restart": 1.0},
         "posterior-sampling": {"gamma": 0.9, "prior": 0.1, "deviation": 0.1, "hope": 0.0, "every": 2, "restart": 1.0},
         "conservative-q": {"gamma": 0.9, "weight": 0.01, "epsilon": 0.0, "restart": 1.0},
+        "ppo": {"learning_rate": 0.003, "gamma": 0.9, "n_steps": 32, "ent_coef": 0.0},
+        "dqn": {
+            "learning_rate": 0.003,
+            "gamma": 0.99,
+            "target_update_interval": 100,
+            "exploration_fraction": 0.2,
+        },
     },
     "garnet-16": {
         "q-epsilon-greedy": {"alpha": 0.2, "gamma": 0.99, "epsilon": 0.02, "initial": 0.1, "epsilon_decay": 0.01},
