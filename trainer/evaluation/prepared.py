@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -34,14 +34,6 @@ class Request:
     first: int = 0
     """Number of the first world: those from ``suites.TUNING`` on are for tuning baselines."""
     protocol: How = field(default_factory=How)
-
-
-class Named(Protocol):
-    """What a prepared suite needs to know of its suite."""
-
-    name: str
-    smallest_gap: float | None
-    has_success: bool
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -9,7 +9,6 @@ matrices aside.
 Shapes: B batch, T positions, C width, H heads, D channels of a head.
 """
 
-import math
 from typing import NamedTuple
 
 import torch
@@ -17,6 +16,7 @@ from torch import Tensor, nn
 
 from trainer.model.config import ModelConfig
 from trainer.model.diagonal import CHUNK, diagonal_operations, low_rank_rule
+from trainer.model.kernels import LEAST_RWKV7
 
 SHIFTED = 6
 """Inputs with a share of the position before: receptance, decay, key, value, rate, gate."""
@@ -121,7 +121,7 @@ class RWKV7(nn.Module):
             assert first_BTX is not None, "blocks pass the first layer's values on"
             value_BTX = torch.lerp(value_BTX, first_BTX, self.residual(to_v).sigmoid())
         r, v = self._heads(self.receptance(to_r)), self._heads(value_BTX)
-        log_decay = -math.exp(-0.5) * self._heads(self.decay(to_w)).sigmoid()
+        log_decay = -LEAST_RWKV7 * self._heads(self.decay(to_w)).sigmoid()
         key, rate = self.key(to_k).float(), self.rate(to_a).float().sigmoid()
         removal = nn.functional.normalize(self._heads(key * self.removal_gain.float()), dim=-1)
         k, a = self._heads(key * (1 + (rate - 1) * self.rate_gain.float())), self._heads(rate)
