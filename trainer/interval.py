@@ -39,11 +39,11 @@ class Interval:
             self._norm, self._steps = self._norm + norm, self._steps + 1
 
     def add_losses(self, losses: Tensor) -> None:
-        """Add a step's losses (4,), of all ranks together."""
+        """Add a step's losses (H,), of all ranks together."""
         self._losses += losses
 
     def add_positions(self, sums: Tensor) -> None:
-        """Add loss sums and counts (8, bins), of all ranks together."""
+        """Add loss sums and counts (2 H, bins), of all ranks together."""
         self._by_position += sums
 
     @contextmanager
@@ -88,7 +88,7 @@ class Interval:
 
 
 def mean_by_position(sums: Tensor, bins: list[tuple[int, int]]) -> list[dict[str, float]]:
-    """Return each head's mean loss per bin from loss sums and counts (8, bins)."""
+    """Return each head's mean loss per bin from loss sums and counts (2 H, bins)."""
     losses, counts = sums[: len(HEADS)], sums[len(HEADS) :]
     means = (losses / counts.clamp(min=1)).T.tolist()
     return [

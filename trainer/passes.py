@@ -35,7 +35,7 @@ class Passes:
         self._bins = position_bins(length)
 
     def counts(self, batch: Batch) -> Tensor:
-        """Return how many targets count, per update and head, float64 (U, 4) on the CPU; with a ramp, their weights."""
+        """Return how many targets count, per update and head, float64 (U, H) on the CPU; with a ramp, their weights."""
         by_position = batch.targets.counts_by_position()
         if self._weight_T is not None:
             by_position = by_position * self._weight_T.cpu()
@@ -47,11 +47,11 @@ class Passes:
         Args:
             batch: This rank's sequences.
             update: Which part of them, 0..U-1.
-            counts: (4,) valid targets of that part over all ranks.
+            counts: (H,) valid targets of that part over all ranks.
             state: The model's after the part before; None at the beginning.
 
         Returns:
-            This rank's share of the mean loss per head (4,), its loss sums and counts by position bin (8, bins), both
+            This rank's share of the mean loss per head (H,), its loss sums and counts by position bin (2 H, bins), both
             float64 on the CPU, and the state to go on from.
         """
         cuts, counts = self._updates[update], counts.to(self._device)

@@ -55,7 +55,7 @@ def _losses(train: list[Line], sets: dict[str, list[Line]]) -> Any:
     """Draw every head's training loss, the policy loss of the three sets, and the honest gauge."""
     drawn, (heads, policy, gauge) = figure(3, width=5.2)
     thin = _thinned(train)
-    for head, colour in zip(HEADS, COLOURS, strict=False):
+    for head, colour in zip(_heads(train), COLOURS, strict=False):
         heads.plot(_column(thin, "step"), _column(thin, f"loss_{head}"), color=colour, label=head, linewidth=1.4)
     heads.set(title="Training loss of each head", xlabel="optimiser step", ylabel="mean over targets")
     _logarithmic(heads, "y")
@@ -117,9 +117,14 @@ def _machine(train: list[Line]) -> Any:
     return drawn
 
 
+def _heads(train: list[Line]) -> list[str]:
+    """Return the heads that the model has."""
+    return [head for head in HEADS if head != "every_discount" or train[-1][f"loss_{head}"] > 0]
+
+
 def _page(facts: Line, train: list[Line], sets: dict[str, list[Line]], lines: list[Line], pictures: list[str]) -> str:
     recipe, data = facts["recipe"], facts["datasets"]
-    heads = ", ".join(f"{head} {train[-1]['loss_' + head]:.4f}" for head in HEADS)
+    heads = ", ".join(f"{head} {train[-1]['loss_' + head]:.4f}" for head in _heads(train))
     rates = sorted(_column(train, "steps_per_second"))
     names = ", ".join(
         f"{one['recipe'].get('name', one['url'])} ({one['sequences']:,} x {one['length']:,})" for one in data

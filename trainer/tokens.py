@@ -62,14 +62,23 @@ class Targets(NamedTuple):
     break_BT: Tensor
     """float32: 1 where the next row is an episode break."""
     break_mask_BT: Tensor
+    optimal_BTD: Tensor
+    """int64: bit masks of the optimal actions of every discount, 0 where there is no label."""
 
     def counts(self) -> Tensor:
-        """Return how many targets count: policy, observation, reward, break; float64 (4,)."""
+        """Return how many targets count, in the order of ``trainer.loss.HEADS``; float64 (H,)."""
         return self.counts_by_position().sum(dim=1)
 
     def counts_by_position(self) -> Tensor:
-        """Return how many sequences have a target, per head and position; float64 (4, T)."""
-        masks = (self.policy_mask_BT, self.observation_mask_BT, self.reward_mask_BT, self.break_mask_BT)
+        """Return how many sequences have a target, per head and position; float64 (H, T)."""
+        every_mask_BT = (self.optimal_BTD != 0).any(dim=-1)
+        masks = (
+            self.policy_mask_BT,
+            self.observation_mask_BT,
+            self.reward_mask_BT,
+            self.break_mask_BT,
+            every_mask_BT,
+        )
         return torch.stack([mask.sum(dim=0, dtype=torch.float64) for mask in masks])
 
 
@@ -148,12 +157,13 @@ def targets_of(rows: Rows, discount: np.ndarray, actions: int, label: str) -> Ta
     acts = rows.action != actions
     has_next = np.ones(acts.shape, dtype=bool)
     has_next[:, -1] = False
+    labelled = (rows.observation if rows.state is None else rows.state).astype(np.int64)
+    sequences = np.arange(len(rows.oracle))
+    optimal_BTD = rows.oracle[sequences[:, None], :, labelled] * acts[..., None].astype(rows.oracle.dtype)
     if label == "action":
         bits = np.uint64(1) << np.minimum(rows.action, actions - 1).astype(np.uint64)
     else:
-        sequences = np.arange(len(rows.oracle))
-        labelled = rows.observation if rows.state is None else rows.state
-        bits = np.take_along_axis(rows.oracle[sequences, discount], labelled.astype(np.int64), axis=1)
+        bits = optimal_BTD[sequences[:, None], np.arange(labelled.shape[1]), discount[:, None]]
     wanted = ((bits[..., None].astype(np.uint64) >> np.arange(actions, dtype=np.uint64)) & np.uint64(1)).astype(
         np.float32
     )
@@ -169,6 +179,7 @@ def targets_of(rows: Rows, discount: np.ndarray, actions: int, label: str) -> Ta
         reward_mask_BT=torch.from_numpy(acts),
         break_BT=torch.from_numpy(np.roll(~acts, -1, axis=1).astype(np.float32)),
         break_mask_BT=torch.from_numpy(acts & has_next),
+        optimal_BTD=_int64(optimal_BTD),
     )
 
 

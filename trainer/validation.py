@@ -118,8 +118,9 @@ class Validation:
     @torch.no_grad()
     def _measure(self, objective: Objective, name: str) -> Measured:
         chunks = self._sets[name]
-        # four heads' loss sums and counts, correct actions, by position
-        sums = torch.zeros(9, self._mixture.length, dtype=torch.float64)
+        # every head's loss sums and counts, correct actions, by position
+        heads = len(HEADS)
+        sums = torch.zeros(2 * heads + 1, self._mixture.length, dtype=torch.float64)
         for number in range(self._ranks.largest(len(chunks))):
             # every rank passes equally often: a sharded forward is a collective
             own = number < len(chunks)
@@ -128,13 +129,13 @@ class Validation:
             if own:
                 sums += add
         self._ranks.sum(sums)
-        losses, counts, correct = sums[:4], sums[4:8], sums[8]
-        heads = (losses.sum(1) / counts.sum(1).clamp(min=1)).tolist()
+        losses, counts, correct = sums[:heads], sums[heads:-1], sums[-1]
+        means = (losses.sum(1) / counts.sum(1).clamp(min=1)).tolist()
         accuracy = float(correct.sum() / counts[0].sum().clamp(min=1))
-        return Measured(heads, accuracy, mean_by_position(bin_sums(sums[:8], self._bins), self._bins))
+        return Measured(means, accuracy, mean_by_position(bin_sums(sums[:-1], self._bins), self._bins))
 
     def _pass(self, objective: Objective, rows: Rows) -> Tensor:
-        """Return sums over sequences by position (9, T), read in segments."""
+        """Return sums over sequences by position (2 H + 1, T), read in segments."""
         discount = plain_discount(len(rows.action), self._config.augment.discounts)
         rows = plain(rows, self._config.augment)
         batch = batch_of(rows, discount, self._mixture.vocabulary, self._mixture.actions, "oracle")

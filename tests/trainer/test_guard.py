@@ -94,10 +94,10 @@ def test_early_rows_count_less_where_there_is_a_ramp() -> None:
     assert weight is not None
     torch.testing.assert_close(weight, torch.tensor([0.2, 0.4, 0.6, 0.8, 1.0, 1.0]))
     assert LossWeights().of_positions(6) is None
-    outcome = Outcome(*(torch.arange(6.0)[None],) * 5)
-    share = share_of_loss(outcome, torch.tensor([2.0, 4.0, 4.0, 0.0]), weight)
+    outcome = Outcome(*(torch.arange(6.0)[None],) * 6)
+    share = share_of_loss(outcome, torch.tensor([2.0, 4.0, 4.0, 0.0, 1.0]), weight)
     total = float((torch.arange(6.0) * weight).sum())
-    torch.testing.assert_close(share, torch.tensor([total / 2, total / 4, total / 4, total]))
+    torch.testing.assert_close(share, torch.tensor([total / 2, total / 4, total / 4, total, total]))
 
 
 @pytest.mark.parametrize("kind", ["linear", "cosine", "constant", "noam"])

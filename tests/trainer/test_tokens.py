@@ -1,9 +1,12 @@
 """Tokens and targets of the worked example in docs/dataset.md, by hand; ties; augmentation."""
 
 import numpy as np
+import pytest
 import torch
 
 from trainer.data.augment import AugmentConfig, augment
+from trainer.loss import Objective
+from trainer.model import Model, ModelConfig
 from trainer.tokens import Rows, batch_of
 
 V, A, BREAK = 16, 5, 5
@@ -49,7 +52,25 @@ def test_targets_of_the_worked_example() -> None:
     assert targets.break_mask_BT[0].tolist() == [True, True, True, False, False]
     assert targets.break_BT[0, :3].tolist() == [0.0, 0.0, 1.0]
     assert batch.action[0].tolist() == [2, 0, 3, BREAK, 1]
-    assert targets.counts().tolist() == [4.0, 4.0, 4.0, 3.0]
+    assert targets.optimal_BTD[0].tolist() == [[0, 0, 0, 4], [16, 0, 0, 9], [0, 0, 0, 31], [0] * 4, [0, 0, 0, 4]]
+    assert targets.counts().tolist() == [4.0, 4.0, 4.0, 3.0, 4.0]
+
+
+def test_every_discount_s_loss_is_its_cross_entropy_to_its_optimal_actions() -> None:
+    batch = batch_of(worked_example(), np.array([3]), V, A, "oracle")
+    sizes = {"width": 16, "layers": 1, "heads": 2, "vocabulary": V, "actions": A}
+    model = Model(ModelConfig(**sizes, every_discount=True))
+    with torch.no_grad():
+        outcome = Objective(model)(batch)[0]
+        log_TDA = model.every_policy(model(batch.tokens)[0])[0].log_softmax(-1)
+    third = {0: {2}, 1: {0, 3}, 2: {0, 1, 2, 3, 4}, 4: {2}}
+    for t in range(5):
+        told = [(3, third[t])] if t in third else []
+        told += [(0, {4})] if t == 1 else []
+        wanted = -sum(float(log_TDA[t, d, list(actions)].mean()) for d, actions in told)
+        assert outcome.every_BT[0, t].item() == pytest.approx(wanted, abs=1e-6)
+    plain = Objective(Model(ModelConfig(**sizes)))(batch)[0]
+    assert not plain.every_BT.any()
 
 
 def test_another_discount_has_other_labels() -> None:

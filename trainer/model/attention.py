@@ -73,7 +73,8 @@ class Attention(nn.Module):
     def __init__(self, config: ModelConfig) -> None:
         super().__init__()
         self.heads, self.head_size = config.heads, config.head_size
-        self.window, self.base = config.window * config.positions, config.rope_base
+        self.window = config.window * config.positions
+        self.code = RotaryCode(config.head_size, round(config.rotated * config.head_size / 2), config.rope_base)
         self.qkv = nn.Linear(config.width, 3 * config.mixed, bias=False)
         self.out = nn.Linear(config.mixed, config.width, bias=False)
 
@@ -99,7 +100,7 @@ class Attention(nn.Module):
         batch, length, _ = x_BTC.shape
         qkv = self.qkv(x_BTC).view(batch, length, 3, self.heads, self.head_size)
         turned, straight = qkv.split([2, 1], dim=2)
-        q, k = rotate(turned, rotation(state.position, length, self.head_size, self.base, x_BTC.device)).unbind(dim=2)
+        q, k = rotate(turned, rotation(state.position, length, self.code, x_BTC.device)).unbind(dim=2)
         q, k, v = q.transpose(1, 2), k.transpose(1, 2), straight.squeeze(2).transpose(1, 2)
         if length == 1 and not torch.is_grad_enabled():
             y, state = self._step(q, k, v, state)
@@ -122,7 +123,7 @@ class Attention(nn.Module):
         qkv = self.qkv(x_BTC).view(batch, length, 3, self.heads, self.head_size)
         outputs = []
         for t in range(length):
-            q, k = rotate(qkv[:, t, :2], row_rotation(state.position_B, self.head_size, self.base)).unbind(dim=1)
+            q, k = rotate(qkv[:, t, :2], row_rotation(state.position_B, self.code)).unbind(dim=1)
             y, state = self._row_step(q, k, qkv[:, t, 2], state)
             outputs.append(y.reshape(batch, 1, -1))
         return self.out(outputs[0] if length == 1 else torch.cat(outputs, dim=1)), state
@@ -239,23 +240,37 @@ def look_back(q_BHD: Tensor, keys_BHSD: Tensor, values_BHSD: Tensor, live_B: Ten
     return torch.matmul(score_BH1S.softmax(dim=-1), values_BHSD)[:, :, 0]
 
 
+class RotaryCode(NamedTuple):
+    """How positions are told: the first pairs of a head's channels turn with the position, the others stay."""
+
+    size: int
+    """Channels of a head D."""
+    pairs: int
+    """Pairs of channels that turn."""
+    base: float
+    """Their wavelengths run from 2 pi to nearly 2 pi times this."""
+
+    def frequencies(self, device: torch.device | None = None) -> Tensor:
+        """Return radians a position, float64 (D/2,); 0 where contents are compared at any distance alike."""
+        turning = self.base ** (-torch.arange(self.pairs, dtype=torch.float64, device=device) / max(1, self.pairs))
+        return torch.cat([turning, turning.new_zeros(self.size // 2 - self.pairs)])
+
+
 @lru_cache(maxsize=8)
-def rotation(position: int, length: int, size: int, base: float, device: torch.device) -> Tensor:
+def rotation(position: int, length: int, code: RotaryCode, device: torch.device) -> Tensor:
     """Return exp(i angle), complex64 (T, 1, 1, D/2), for positions position .. position + length - 1.
 
     The angles are taken in float64: float32 would be off by .03 rad at position 500,000.
     """
     with torch.inference_mode(False):
         places = torch.arange(position, position + length, dtype=torch.float64)
-        frequencies = base ** (-torch.arange(0, size, 2, dtype=torch.float64) / size)
-        angles = (places[:, None] * frequencies)[:, None, None, :]
+        angles = (places[:, None] * code.frequencies())[:, None, None, :]
         return torch.polar(torch.ones_like(angles), angles).to(torch.complex64).to(device)
 
 
-def row_rotation(position_B: Tensor, size: int, base: float) -> Tensor:
+def row_rotation(position_B: Tensor, code: RotaryCode) -> Tensor:
     """Return exp(i angle), complex64 (B, 1, 1, D/2), for one position per sequence."""
-    frequencies = base ** (-torch.arange(0, size, 2, dtype=torch.float64, device=position_B.device) / size)
-    angles = (position_B[:, None] * frequencies)[:, None, None, :]
+    angles = (position_B[:, None] * code.frequencies(position_B.device))[:, None, None, :]
     return torch.polar(torch.ones_like(angles), angles).to(torch.complex64)
 
 

@@ -45,6 +45,12 @@ class ModelSize(Settings):
     rope_base: float = Field(default=10_000.0, gt=1)
     """Wavelengths of the rotary position code run from 2 pi to 2 pi times this."""
 
+    rotated: float = Field(default=0.25, ge=0.0, le=1.0)
+    """Share of a head's channels that carry that code; the others compare contents, at any distance alike. What was
+    seen in a state is looked up by content: a quarter learns it sooner than all (docs/studies/log.md)."""
+    every_discount: bool = False
+    """A second policy head, for training alone: the optimal actions of every discount that the data have labels of."""
+
     @model_validator(mode="before")
     @classmethod
     def _derive(cls, values: Any) -> Any:

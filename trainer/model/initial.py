@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 
-SMALL_HEADS = ("policy_head.", "world_head.")
+SMALL_HEADS = ("policy_head.", "discounts_head.", "world_head.")
 """Their outputs begin near zero: every action equally likely."""
 
 

@@ -1,6 +1,7 @@
 """The whole model: tokens and state in, hidden states and state out; heads for the policy and the world model.
 
-Shapes: B batch, T positions, C width, V observation symbols, A actions, K symbols of an observation.
+Shapes: B batch, T positions, C width, V observation symbols, A actions, K symbols of an observation,
+D discounts.
 """
 
 from typing import Any, NamedTuple, cast
@@ -51,6 +52,8 @@ class Model(nn.Module):
             self.blocks = nn.ModuleList(Block(config, layer) for layer in range(config.layers))
             self.norm = Norm(config.width)
             self.policy_head = nn.Linear(config.width, config.actions)
+            if config.every_discount:
+                self.discounts_head = nn.Linear(config.width, config.discounts * config.actions)
             self.taken = nn.Embedding(config.actions + 1, config.width)
             self.world = nn.Linear(2 * config.width, config.width)
             self.world_head = nn.Linear(config.width, config.observation_tokens * config.vocabulary + 2)
@@ -98,6 +101,10 @@ class Model(nn.Module):
     def policy(self, hidden_BTC: Tensor) -> Tensor:
         """Return the logits of the next action (B, T, A)."""
         return self.policy_head(hidden_BTC)
+
+    def every_policy(self, hidden_BTC: Tensor) -> Tensor:
+        """Return logits of the optimal actions of every discount (B, T, D, A); only with ``every_discount``."""
+        return self.discounts_head(hidden_BTC).unflatten(-1, (self.config.discounts, self.config.actions))
 
     def predict(self, hidden_BTC: Tensor, action_BT: Tensor) -> Prediction:
         """Return what the world model expects if ``action_BT`` (int64, 0..A-1, BREAK = A) is taken."""

@@ -10,7 +10,7 @@ from trainer.model.attention import rotate, rotation
 def transformer(layer, x: Tensor) -> Tensor:
     """Sliding-window attention with rotary positions."""
     q, k, v = layer.qkv(x).view(len(x), 3, layer.heads, layer.head_size).unbind(1)
-    turn = rotation(0, len(x), layer.head_size, layer.base, x.device)[:, 0]
+    turn = rotation(0, len(x), layer.code, x.device)[:, 0]
     q, k = rotate(q, turn), rotate(k, turn)
     rows = []
     for t in range(len(x)):

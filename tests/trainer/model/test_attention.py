@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from trainer.model import Model
-from trainer.model.attention import rotate, rotate_real, rotation
+from trainer.model.attention import RotaryCode, rotate, rotate_real, rotation
 
 from .parts import cut, difference, random_tokens, run, small, tensors
 from .references import transformer
@@ -13,9 +13,9 @@ LENGTH = 40
 CUTS = {"ragged": [7, 1, 20, 12], "steps": [1] * LENGTH, "longer than the window": [33, 7]}
 
 
-@pytest.mark.parametrize("window", [1, 5, 16, 64])
-def test_attention_equals_its_definition(window: int) -> None:
-    layer = small("transformer", window=window).blocks[0].mixer
+@pytest.mark.parametrize(("window", "rotated"), [(1, 0.5), (5, 0.0), (16, 0.25), (64, 1.0)])
+def test_attention_equals_its_definition(window: int, rotated: float) -> None:
+    layer = small("transformer", window=window, rotated=rotated).blocks[0].mixer
     x = torch.randn(2, LENGTH, 16, generator=torch.Generator().manual_seed(1))
     y, _ = layer(x, layer.initial_state(2))
     for row in range(2):
@@ -37,8 +37,9 @@ def test_segments_equal_the_whole(window: int, lengths: list[int], autograd: boo
 
 
 def test_far_positions_keep_their_precision() -> None:
-    near = rotation(0, 2, 32, 1e4, torch.device("cpu"))
-    far = rotation(500_000, 2, 32, 1e4, torch.device("cpu"))
+    code = RotaryCode(size=32, pairs=16, base=1e4)
+    near = rotation(0, 2, code, torch.device("cpu"))
+    far = rotation(500_000, 2, code, torch.device("cpu"))
     torch.testing.assert_close(far[1] / far[0], near[1] / near[0], rtol=0, atol=1e-6)
 
 
@@ -62,5 +63,13 @@ def test_windows_attended_together_are_those_attended_one_by_one(length: int, re
 
 def test_rotation_in_real_numbers_is_the_complex_one() -> None:
     x = torch.randn(2, 5, 3, 2, 8, generator=torch.Generator().manual_seed(3))
-    turn = rotation(700, 5, 8, 1e4, torch.device("cpu"))
+    turn = rotation(700, 5, RotaryCode(size=8, pairs=4, base=1e4), torch.device("cpu"))
     assert difference(rotate_real(x, turn), rotate(x, turn)) < 1e-6
+
+
+def test_channels_that_do_not_turn_compare_contents_alone() -> None:
+    turn = rotation(900, 3, RotaryCode(size=16, pairs=2, base=1e4), torch.device("cpu"))
+    x = torch.randn(1, 3, 3, 1, 16, generator=torch.Generator().manual_seed(3))
+    turned = rotate(x, turn)
+    assert torch.equal(turned[..., 4:], x[..., 4:])
+    assert difference(turned[..., :4], x[..., :4]) > 0.1
