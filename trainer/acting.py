@@ -1,12 +1,12 @@
 """How an agent acts: temperature, tag, wanted discount, folding; results name these settings."""
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field
 
 from common.config import Settings
 from common.dataset.schema import Tag
-from common.errors import UsageError
+from common.errors import DataError, UsageError
 
 
 class AgentSettings(Settings):
@@ -26,6 +26,18 @@ class AgentSettings(Settings):
     """How A action ids stand for fewer actions: a random surjection drawn at ``reset``, or the paper's a mod n_a."""
     seed: int = Field(default=0, ge=0)
     """Fixes its random draws."""
+
+    @classmethod
+    def of(cls, told: dict[str, Any]) -> "AgentSettings":
+        """Return how a model is best played by what its files say (``trainer.checkpoints.told``), its recipe's choice.
+
+        Raises:
+            DataError: That is damaged.
+        """
+        try:
+            return cls.model_validate(told.get("recipe", {}).get("acting", {}))
+        except (ValueError, AttributeError) as error:
+            raise DataError(f"how the model acts is damaged in its description: {error}") from error
 
     @property
     def wanted(self) -> float:

@@ -1,6 +1,6 @@
 """A trained model as an agent that learns in context: observations in, actions out, frozen weights, constant memory.
 
-    agent = Agent.load("runs/tiny")
+    agent = Agent.load("tiny")                                         # a bundled one; or a run's folder, or a file
     agent.reset(n=1, n_actions=4)
     action = agent.act(observation)                                    # numpy in, numpy out, one entry a sequence
     agent.observe(next_observation, reward, terminated, truncated)     # the terminal observation at an episode's end
@@ -76,16 +76,22 @@ class Agent:
         device: str | None = None,
         record: bool = False,
     ) -> "Agent":
-        """Load a run's latest checkpoint or an exported file.
+        """Load a run's latest checkpoint, an exported file, or a bundled agent by its name.
+
+        Args:
+            path: Where it is, or the name (``trainer.agents``).
+            settings: How it acts; None: as its training recipe says.
+            device: Where to.
+            record: Keep the rows it saw.
 
         Raises:
             UsageError: There is no model at ``path``.
             DataError: What is there is damaged.
         """
-        from trainer.checkpoints import load_model
+        from trainer.checkpoints import load_model, told
 
         model = load_model(path)
-        return cls(model.to(device) if device else model, settings, record)
+        return cls(model.to(device) if device else model, settings or AgentSettings.of(told(path)), record)
 
     def reset(self, n: int, n_actions: int | np.ndarray) -> None:
         """Forget everything and begin n sequences with empty contexts.

@@ -7,6 +7,7 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 
 from common.config import Settings, load_recipe
+from trainer.acting import AgentSettings
 from trainer.data.augment import AugmentConfig
 from trainer.data.config import DataConfig
 from trainer.loss import LossWeights
@@ -16,7 +17,16 @@ from trainer.optim.config import OptimiserConfig
 
 RECIPES = Path(__file__).resolve().parent / "recipes"
 """Where the shipped training recipes lie."""
-FREE = ("checkpoint", "telemetry", "parallel", "log_every", "data.workers", "data.prefetch", "data.cache_megabytes")
+FREE = (
+    "acting",
+    "checkpoint",
+    "telemetry",
+    "parallel",
+    "log_every",
+    "data.workers",
+    "data.prefetch",
+    "data.cache_megabytes",
+)
 FREE_IN_DATA = ("data.follow", "data.patience", "data.holes", "data.extended")
 """Settings (or whole sections) that a run may be continued with other values of: they decide none of its numbers, or
 say what to do about data that have changed."""
@@ -143,6 +153,8 @@ class TrainConfig(Settings):
     checkpoint: CheckpointConfig = CheckpointConfig()
     telemetry: TelemetryConfig = TelemetryConfig()
     parallel: ParallelConfig = ParallelConfig()
+    acting: AgentSettings = AgentSettings()
+    """How the trained agent is best played; what plays it begins with these settings."""
 
     @model_validator(mode="after")
     def _segments(self) -> "TrainConfig":

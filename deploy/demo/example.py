@@ -74,7 +74,7 @@ def commands(work: Path) -> Iterator[tuple[str, list[str]]]:
         if (run / "evaluation" / "results.json").exists():
             continue
         suites = [word for suite in SUITES for word in ("--suite", suite)]
-        where = ["--run", str(run), "--out", str(run / "evaluation"), "--worlds", str(WORLDS), "--tag", "6"]
+        where = ["--run", str(run), "--out", str(run / "evaluation"), "--worlds", str(WORLDS)]
         yield f"evaluate-{name}", ["python", "-m", "trainer.evaluation", *where, *suites]
 
 

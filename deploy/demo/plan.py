@@ -27,8 +27,6 @@ class DemoSettings(Settings):
     suites: tuple[str, ...] = SUITES
     worlds: int = 288
     """Of each suite: enough for the gate's 256 where a tenth is left out."""
-    own_tag: int = 6
-    """Shown to the agent beside its own actions: small models trust an unknown actor (7) too much."""
     processes: int = 2
     """Training processes."""
 
@@ -79,7 +77,7 @@ class Commands:
         """Evaluate in context, and hold the result to the gate."""
         suites = [word for suite in self.settings.suites for word in ("--suite", suite)]
         where = ["--run", str(self.settings.run), "--out", str(self.settings.evaluation)]
-        how = ["--worlds", str(self.settings.worlds), "--tag", str(self.settings.own_tag), "--gate"]
+        how = ["--worlds", str(self.settings.worlds), "--gate"]
         return ["python", "-m", "trainer.evaluation", *where, *suites, *how]
 
 

@@ -54,7 +54,7 @@ def _stopped() -> Iterator[None]:
 
 def client(model: Model, token: str | None = None, clock: Clock | None = None, **limits: Any) -> httpx.Client:
     """A caller of a server of its own."""
-    sessions = Sessions(model, Limits(**limits), clock or Clock())
+    sessions = Sessions(model, Limits(**limits), clock=clock or Clock())
     config = uvicorn.Config(create_app(sessions, token), log_level="critical", timeout_graceful_shutdown=1)
     listening, server = socket.create_server(("127.0.0.1", 0)), uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)

@@ -2,5 +2,6 @@
 
 from trainer.checkpoints.folder import newest
 from trainer.checkpoints.model import export_model, load_model
+from trainer.checkpoints.told import told
 
-__all__ = ["export_model", "load_model", "newest"]
+__all__ = ["export_model", "load_model", "newest", "told"]

@@ -10,9 +10,11 @@ from torch import Tensor
 
 from common.config import parse
 from common.errors import DataError, UsageError
+from trainer.agents import located
 from trainer.checkpoints.folder import LATEST, chosen
 from trainer.checkpoints.saver import load
 from trainer.checkpoints.sharded import is_index, read_index, read_tensors
+from trainer.checkpoints.told import nothing_at
 from trainer.model import Model, ModelConfig
 
 
@@ -20,7 +22,7 @@ def load_model(path: str | Path, checkpoint: str = LATEST) -> Model:
     """Load a model for use, without a process group.
 
     Args:
-        path: A run's directory, an exported ``.safetensors`` file, or the index of several.
+        path: A run's directory, an exported ``.safetensors`` file, the index of several, or a bundled agent's name.
         checkpoint: Of a run: ``latest`` (the newest whole one), ``best`` (the lowest policy loss on the unseen set
             without oracles) or an optimiser step.
 
@@ -28,11 +30,11 @@ def load_model(path: str | Path, checkpoint: str = LATEST) -> Model:
         UsageError: There is no model at ``path``, or no such checkpoint.
         DataError: What is there is damaged, or holds anything but tensors.
     """
-    path = Path(path)
+    path = located(path)
     if path.is_file():
         return _load_sharded(path) if is_index(path) else _load_exported(path)
     if not (path / "run.json").is_file():
-        raise UsageError(f"{path} is neither a run's directory (no run.json) nor an exported .safetensors file")
+        raise UsageError(nothing_at(path))
     try:
         described = json.loads((path / "run.json").read_text())["model"]
     except (ValueError, KeyError, TypeError) as error:

@@ -17,7 +17,6 @@ from trainer.evaluation.options import Asked, asked, parser
 from trainer.evaluation.prepared import Prepared
 from trainer.evaluation.report import files, table
 from trainer.evaluation.run import evaluate, prepare
-from trainer.evaluation.subject import subject
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _command(options: argparse.Namespace) -> int:
     wanted = asked(options)
-    who = subject(wanted.path)
+    who = wanted.who
     torch.set_num_threads(options.threads)
     agent = Agent.load(who.path, wanted.acting, options.device)
     steps = wanted.steps or who.context

@@ -16,12 +16,11 @@ import torch
 from rich.console import Console
 
 from common import cli
-from common.config import parse
 from common.errors import UsageError
-from trainer.agent import Agent, AgentSettings
+from trainer.agent import Agent
 from trainer.evaluation.baselines.shown import KINDS, Shown, demonstrations
 from trainer.evaluation.prepared import Prepared
-from trainer.evaluation.protocol import PRESETS, preset
+from trainer.evaluation.protocol import PRESETS, acting_of
 from trainer.evaluation.report import offline
 from trainer.evaluation.run import Begin, Say, evaluate, prepare
 from trainer.evaluation.subject import subject
@@ -136,8 +135,8 @@ def _command(options: argparse.Namespace) -> int:
     out = Path(options.out)
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out must be a folder, and {out} is a file; give another path")
-    acting = parse(AgentSettings, preset(options.protocol), "how the agent acts")
     who = subject(Path(options.run or options.agent))
+    acting = acting_of(who.path, options.protocol)
     torch.set_num_threads(options.threads)
     agent = Agent.load(who.path, acting)
     steps = options.steps or who.context

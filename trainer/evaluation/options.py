@@ -8,11 +8,13 @@ from typing import Any
 from common import cli
 from common.config import parse
 from common.errors import UsageError
+from trainer import agents
 from trainer.agent import AgentSettings
 from trainer.evaluation import gate
 from trainer.evaluation.baselines import ALL, BASELINES, DEEP
 from trainer.evaluation.baselines import named as named_baselines
-from trainer.evaluation.protocol import PRESETS, Protocol, preset
+from trainer.evaluation.protocol import PRESETS, Protocol, acting_of
+from trainer.evaluation.subject import Subject, subject
 from trainer.evaluation.suites import GROUPS, SUITES, Suite, named
 from trainer.evaluation.suites.environment import environment_suite
 
@@ -26,14 +28,14 @@ def parser() -> argparse.ArgumentParser:
         "Evaluate an agent in context, with frozen weights, on worlds it has never seen, beside tuned baselines.",
         [
             "python -m trainer.evaluation --run runs/tiny --suite small --suite frozenlake --out runs/tiny/evaluation",
-            "python -m trainer.evaluation --agent model.safetensors --suite anymdp-16 --steps 1024 --out evaluation",
+            "python -m trainer.evaluation --agent tiny --suite anymdp-16 --baseline all --out evaluation",
             "python -m trainer.evaluation --run runs/tiny --env CartPole-v1 --bins 1,1,4,4 --out cartpole",
             "python -m trainer.evaluation --run runs/large --suite paper --protocol paper --steps 12000 --out table1",
         ],
     )
     who = made.add_mutually_exclusive_group(required=True)
     who.add_argument("--run", help="a run's folder: its latest checkpoint")
-    who.add_argument("--agent", help="an exported model's file")
+    who.add_argument("--agent", help="an exported model's file, or a bundled agent: " + ", ".join(agents.names()))
     made.add_argument("--out", required=True, help="folder for results.json, report.html, tables, pictures, episodes")
     _add_worlds(made.add_argument_group("worlds"))
     _add_acting(made.add_argument_group("how the agent acts"))
@@ -76,7 +78,7 @@ def _add_acting(group: Any) -> None:
 class Asked:
     """What a command line asks for, checked."""
 
-    path: Path
+    who: Subject
     suites: list[Suite]
     out: Path
     worlds: int
@@ -101,19 +103,19 @@ def asked(options: argparse.Namespace) -> Asked:
         raise UsageError("--worlds, --steps and --threads must be at least 1 and --seed at least 0")
     given = {name: getattr(options, name) for name in AgentSettings.model_fields if name in options}
     given = {name: value for name, value in given.items() if value is not None}
-    acting = parse(AgentSettings, preset(options.protocol) | given, "how the agent acts")
+    chosen = Path(options.run or options.agent)
     how = {name: getattr(options, name) for name in Protocol.model_fields if getattr(options, name) is not None}
     out = Path(options.out)
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out must be a folder, and {out} is a file; give another path")
     return Asked(
-        path=Path(options.run or options.agent),
+        who=subject(chosen),
         suites=suites,
         out=out,
         worlds=options.worlds or (gate.WORLDS if options.gate else WORLDS),
         steps=options.steps,
         seed=options.seed,
-        acting=acting,
+        acting=acting_of(chosen, options.protocol, given),
         protocol=parse(Protocol, how, "the protocol"),
         baselines=named_baselines(options.baseline) or BASELINES,
     )

@@ -1,11 +1,14 @@
 """How evaluation is done: the choices a result depends on, as settings that every result records."""
 
+from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
-from common.config import Settings
+from common.config import Settings, parse
 from common.errors import UsageError
+from trainer.acting import AgentSettings
+from trainer.checkpoints import told
 
 
 class Protocol(Settings):
@@ -29,7 +32,7 @@ PRESETS: dict[str, dict[str, Any]] = {
         "own_tag": 7,
     },
 }
-"""How the agent acts, by name: this project's way, the paper's text, and its code's falling temperature."""
+"""How the agent acts, by name: as its training recipe says, the paper's text, and its code's falling temperature."""
 
 
 def preset(name: str) -> dict[str, Any]:
@@ -41,3 +44,20 @@ def preset(name: str) -> dict[str, Any]:
     if name not in PRESETS:
         raise UsageError(f"--protocol must be one of {', '.join(PRESETS)}, got {name!r}")
     return PRESETS[name]
+
+
+def acting_of(path: Path, protocol: str, changed: dict[str, Any] | None = None) -> AgentSettings:
+    """Return how the agent at ``path`` acts under a preset: its own recipe's choice where the preset changes nothing.
+
+    Args:
+        path: Its files.
+        protocol: The preset's name.
+        changed: Settings that go before all others.
+
+    Raises:
+        UsageError: There is no agent, no such preset, or a setting is out of range.
+        DataError: What is there is damaged.
+    """
+    wanted = preset(protocol)
+    own = AgentSettings() if wanted else AgentSettings.of(told(path))
+    return parse(AgentSettings, own.model_dump() | wanted | (changed or {}), "how the agent acts")

@@ -1,14 +1,11 @@
 """Who is evaluated: a run or an exported model, and what its files say about its training."""
 
-import json
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from safetensors import SafetensorError, safe_open
-
-from common.errors import DataError, UsageError
-from trainer.checkpoints.sharded import is_index, read_index
+from common.errors import DataError
+from trainer.checkpoints import told
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,33 +31,21 @@ def subject(path: Path) -> Subject:
     """Read what a run's run.json, or the card of an exported file or index (the same contents), says.
 
     Raises:
-        UsageError: There is neither at ``path``.
+        UsageError: There is neither at ``path``, nor a bundled agent of that name.
         DataError: What is there is damaged.
     """
-    if path.is_file() and is_index(path):
-        text = json.dumps(read_index(path)["metadata"].get("card", {}))
-    elif path.is_file():
-        try:
-            with safe_open(str(path), framework="pt") as file:
-                text = (file.metadata() or {}).get("card", "{}")
-        except (SafetensorError, OSError) as error:
-            raise DataError(f"{path} is no readable .safetensors file: {error}") from error
-    elif (path / "run.json").is_file():
-        text = (path / "run.json").read_text(encoding="utf-8")
-    else:
-        raise UsageError(f"{path} is neither a run's folder (no run.json) nor an exported .safetensors file")
+    found = told(path)
     try:
-        told = json.loads(text)
-        data = told.get("dataset", {})
-        recipes = [one.get("recipe", {}) for one in told.get("datasets", [data])]
+        data = found.get("dataset", {})
+        recipes = [one.get("recipe", {}) for one in found.get("datasets", [data])]
         chosen = [choice for recipe in recipes for choice in recipe.get("families", ())]
         families = [choice["family"] for choice in chosen if choice["weight"] > 0]
         return Subject(
             path=path,
             families=tuple(dict.fromkeys(families)),
             context=data.get("length"),
-            digest=told.get("digest"),
+            digest=found.get("digest"),
             dataset=data.get("identity"),
         )
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (KeyError, TypeError, AttributeError) as error:
         raise DataError(f"the description in {path} is damaged: {error!r}; export or train it again") from error

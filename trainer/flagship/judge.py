@@ -6,7 +6,7 @@ from typing import Any
 from rich.console import Console
 
 from common.errors import DataError, UsageError
-from trainer.agent import Agent, AgentSettings
+from trainer.agent import Agent
 from trainer.evaluation.prepared import Prepared
 from trainer.evaluation.report import paper, table
 from trainer.evaluation.run import entry_of, prepare
@@ -66,7 +66,7 @@ def load(work: Work) -> tuple[Agent, Subject]:
     path = trained(work.state)
     if path is None:
         raise DataError(f"there is nothing to evaluate: {work.state.folder} has neither a checkpoint nor --init")
-    return Agent.load(path, AgentSettings(), str(work.device)), subject(path)
+    return Agent.load(path, device=str(work.device)), subject(path)
 
 
 def ready(

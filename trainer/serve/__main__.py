@@ -11,7 +11,9 @@ import uvicorn
 from common import cli
 from common.config import parse
 from common.errors import UsageError
-from trainer.checkpoints import load_model
+from trainer.acting import AgentSettings
+from trainer.agents import names
+from trainer.checkpoints import load_model, told
 from trainer.serve.address import TOKEN_VARIABLE, check_binding
 from trainer.serve.app import create_app
 from trainer.serve.sessions import Limits, Sessions
@@ -30,7 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     who = parser.add_mutually_exclusive_group(required=True)
     who.add_argument("--run", help="a run's folder: its latest checkpoint")
-    who.add_argument("--agent", help="an exported model's file")
+    who.add_argument("--agent", help=f"an exported model's file, or a bundled agent: {', '.join(names())}")
     parser.add_argument("--host", default="127.0.0.1", help="address to serve on (%(default)s)")
     parser.add_argument("--port", type=int, default=8090, help="port, 0 for any free one (%(default)s)")
     parser.add_argument("--device", help="cpu, cuda; where the model is loaded to unless given")
@@ -48,8 +50,10 @@ def _serve(options: argparse.Namespace) -> int:
     if options.threads < 1:
         raise UsageError("--threads must be at least 1")
     torch.set_num_threads(options.threads)
-    model = load_model(options.run or options.agent)
-    sessions = Sessions(model.to(options.device) if options.device else model, limits)
+    path = options.run or options.agent
+    model = load_model(path)
+    acting = AgentSettings.of(told(path))
+    sessions = Sessions(model.to(options.device) if options.device else model, limits, acting)
     listening = _bind(options.host, options.port)
     host, port = listening.getsockname()[:2]
     print(f"agent: http://{f'[{host}]' if ':' in host else host}:{port}   (Ctrl-C ends it)", flush=True)

@@ -55,11 +55,18 @@ class Sessions:
     Args:
         model: Shared; never written to.
         limits: What is allowed.
+        acting: How the model is best played; a session's own settings change some of it.
         clock: Seconds, monotonic.
     """
 
-    def __init__(self, model: Model, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
-        self.model, self.limits = model, limits
+    def __init__(
+        self,
+        model: Model,
+        limits: Limits,
+        acting: AgentSettings | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.model, self.limits, self.acting = model, limits, acting or AgentSettings()
         self._clock, self._lock = clock, threading.Lock()
         self._sessions: dict[str, Session] = {}
 
@@ -82,7 +89,8 @@ class Sessions:
                     f"this server keeps {self.limits.sessions} sessions; end one, or wait until one expires"
                 )
             name = secrets.token_urlsafe(18)
-            self._sessions[name] = Session(Agent(self.model, settings), self._clock())
+            chosen = self.acting.model_copy(update=settings.model_dump(exclude_unset=True))
+            self._sessions[name] = Session(Agent(self.model, chosen), self._clock())
             return name
 
     def get(self, name: str) -> Session:

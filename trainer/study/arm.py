@@ -65,7 +65,14 @@ SCALES = {
     "cpu": Scale(
         name="cpu",
         recipe="tiny",
-        settings=("steps=600", "telemetry.report=false"),
+        settings=(
+            "steps=600",
+            "telemetry.report=false",
+            "model.width=64",
+            "model.layers=3",
+            "model.heads=2",
+            "model.inner=128",
+        ),
         data="tiny",
         data_settings=(),
         suite="small",
