@@ -22,7 +22,8 @@ from trainer.evaluation.baselines.shown import KINDS, Shown, demonstrations
 from trainer.evaluation.prepared import Prepared
 from trainer.evaluation.protocol import PRESETS, acting_of
 from trainer.evaluation.report import offline
-from trainer.evaluation.run import Begin, Say, evaluate, prepare
+from trainer.evaluation.run import Begin, Say, evaluate
+from trainer.evaluation.several import heading, ready, say
 from trainer.evaluation.subject import subject
 from trainer.evaluation.suites import SUITES, named
 
@@ -74,6 +75,34 @@ def from_demonstrations(agent: Agent, on: Prepared, kind: str | None, episodes: 
     return line
 
 
+def show_all(
+    agent: Agent,
+    prepared: Sequence[Prepared],
+    results: dict[str, Any],
+    kinds: Sequence[str],
+    episodes: Sequence[int],
+    out: Path,
+) -> None:
+    """Evaluate from every beginning, suite after suite; demonstrations.json is whole after each of them.
+
+    Args:
+        agent: Who plays.
+        prepared: Suites made ready for it.
+        results: What they begin with (``several.heading``); filled.
+        kinds: Demonstrators.
+        episodes: How many each shows; several numbers, several lines.
+        out: The folder.
+    """
+    from trainer.evaluation.report import files  # draws pictures: needs matplotlib
+
+    for on in prepared:
+        beginnings = [(None, 0), *((kind, n) for kind in kinds for n in episodes)]
+        results["suites"][on.suite.name] = [from_demonstrations(agent, on, kind, n, say) for kind, n in beginnings]
+        files.write_json(results, out / "demonstrations.json")
+    with (out / "table2.txt").open("w", encoding="utf-8") as file:
+        offline.print_table(results, Console(file=file, width=200))
+
+
 def _padded(columns: list[np.ndarray]) -> np.ndarray:
     """Return arrays (T_c, ..) of C contexts as one, (C, T, ..), zeros after each one's end."""
     whole = np.zeros((len(columns), max(len(one) for one in columns), *columns[0].shape[1:]), dtype=columns[0].dtype)
@@ -102,7 +131,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     who = made.add_mutually_exclusive_group(required=True)
     who.add_argument("--run", help="a run's folder: its latest checkpoint")
-    who.add_argument("--agent", help="an exported model's file")
+    who.add_argument("--agent", help="an exported model's file, or a bundled agent's name")
     made.add_argument("--out", required=True, help="folder for demonstrations.json and table2.txt")
     made.add_argument("--suite", action="append", metavar="NAME", help=f"those of Table 2 unless given; {list(SUITES)}")
     made.add_argument("--demonstrator", action="append", choices=KINDS, help="all unless given")
@@ -139,37 +168,15 @@ def _command(options: argparse.Namespace) -> int:
     acting = acting_of(who.path, options.protocol)
     torch.set_num_threads(options.threads)
     agent = Agent.load(who.path, acting)
-    steps = options.steps or who.context
-    if steps is None:
-        raise UsageError(f"{who.path} does not say at which context it was trained; give --steps")
-    results: dict[str, Any] = {"families": list(who.families), "agent": who.facts(), "command": options.command}
-    results |= {"suites": {}, "skipped": {}}
-    ready = []
-    for suite in chosen:
-        try:
-            ready.append(prepare(agent, suite, options.worlds, steps, options.seed))
-        except UsageError as error:
-            results["skipped"][suite.name] = str(error)
-            _say(f"{suite.name} is skipped: {error}")
-    if not ready:
-        raise UsageError("\n".join(results["skipped"].values()))
+    prepared, skipped = ready(agent, who, chosen, options.worlds, options.steps, options.seed)
+    results = heading(who, options.command, skipped)
     with files.alone_in(out):
-        for on in ready:
-            beginnings = [(None, 0), *((kind, n) for kind in options.demonstrator or KINDS for n in episodes)]
-            lines = [from_demonstrations(agent, on, kind, n, _say) for kind, n in beginnings]
-            results["suites"][on.suite.name] = lines
-            files.write_json(results, out / "demonstrations.json")
-        with (out / "table2.txt").open("w", encoding="utf-8") as file:
-            offline.print_table(results, Console(file=file, width=200))
+        show_all(agent, prepared, results, options.demonstrator or KINDS, episodes, out)
     if options.json:
         cli.print_json(results)
     else:
         offline.print_table(results)
     return 0
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)
 
 
 if __name__ == "__main__":

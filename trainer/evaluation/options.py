@@ -108,6 +108,7 @@ def asked(options: argparse.Namespace) -> Asked:
     out = Path(options.out)
     if out.exists() and not out.is_dir():
         raise UsageError(f"--out must be a folder, and {out} is a file; give another path")
+    baselines = named_baselines(options.baseline) or BASELINES
     return Asked(
         who=subject(chosen),
         suites=suites,
@@ -117,7 +118,7 @@ def asked(options: argparse.Namespace) -> Asked:
         seed=options.seed,
         acting=acting_of(chosen, options.protocol, given),
         protocol=parse(Protocol, how, "the protocol"),
-        baselines=named_baselines(options.baseline) or BASELINES,
+        baselines=baselines,
     )
 
 

@@ -3,7 +3,7 @@
 import fcntl
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -58,15 +58,29 @@ def write_suite(on: Prepared, outcome: Outcome, out: Path) -> dict[str, Path]:
     return {kind: path for kind, path in written.items() if path is not None}
 
 
-def write_report(results: dict[str, Any], written: dict[str, dict[str, Path]], out: Path) -> list[Path]:
-    """Write what is about all suites; return the paths, results.json among them."""
+def write_report(
+    results: dict[str, Any],
+    written: dict[str, dict[str, Path]],
+    out: Path,
+    shown: dict[str, Any] | None = None,
+    notes: Sequence[str] = (),
+) -> list[Path]:
+    """Write what is about all suites; return the paths, results.json among them.
+
+    Args:
+        results: What results.json holds.
+        written: What ``write_suite`` returned, by suite.
+        out: Their folder.
+        shown: What demonstrations.json holds, where the page is to have it, too.
+        notes: Paragraphs at the page's beginning.
+    """
     table.write_tables(results, out / TABLE)
     with (out / PAPER).open("w", encoding="utf-8") as file:
         paper.print_table([results], Console(file=file, width=table.MIN_WIDTH))
     pictures = {
         suite: {kind: path for kind, path in files.items() if kind in page.CAPTIONS} for suite, files in written.items()
     }
-    (out / PAGE).write_text(page.page(results, pictures), encoding="utf-8")
+    (out / PAGE).write_text(page.page(results, pictures, shown, notes), encoding="utf-8")
     return [out / name for name in (RESULTS, TABLE, PAPER, PAGE)]
 
 

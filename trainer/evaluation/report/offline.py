@@ -29,6 +29,20 @@ PAPER: dict[str, tuple[str, dict[str, tuple[str, str, str]]]] = {
     ),
 }
 """The paper's Table 2 by suite: demonstrator, CQL, OmniRL."""
+HEADINGS = (
+    "task",
+    "demonstrator",
+    "its episodes",
+    "paper: its return",
+    "paper: CQL",
+    "paper: OmniRL",
+    "ours",
+    "our CQL",
+)
+LEGEND = (
+    "mean return per episode (success where the task has one) in rewards that count; - : not reached in the steps "
+    "played, give more --steps. CQL learns on while it plays; the empty context is 'none'."
+)
 
 
 def figures(tally: Tally) -> dict[str, Any]:
@@ -51,19 +65,26 @@ def figures(tally: Tally) -> dict[str, Any]:
     return found
 
 
-def table(results: dict[str, Any]) -> Table:
-    """Return the table for a terminal; one line for each suite, demonstrator and number of episodes shown."""
-    shown = Table(title="The paper's Table 2 beside ours: episodes 0-20 / 180-200", title_justify="left")
-    for place, heading in enumerate(
-        ("task", "demonstrator", "its episodes", "paper: its return", "paper: CQL", "paper: OmniRL", "ours", "our CQL")
-    ):
-        shown.add_column(heading, justify="left" if place < 2 else "right")
-    for suite, lines in results["suites"].items():
+def rows(results: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Return headings and lines of the table; a line for each suite, demonstrator and number of episodes shown."""
+    lines = []
+    for suite, beginnings in results["suites"].items():
         title, known = PAPER.get(suite, (suite, {}))
-        for line in lines:
+        for line in beginnings:
             paper = known.get(line["demonstrator"], ("-", "-", "-"))
             cells = [_cell(line[player]) for player in ("model", "conservative-q")]
-            shown.add_row(title, line["demonstrator"], str(line["episodes"]), *paper, *cells)
+            lines.append([title, line["demonstrator"], str(line["episodes"]), *paper, *cells])
+    return list(HEADINGS), lines
+
+
+def table(results: dict[str, Any]) -> Table:
+    """Return the table for a terminal."""
+    shown = Table(title="The paper's Table 2 beside ours: episodes 0-20 / 180-200", title_justify="left")
+    headings, lines = rows(results)
+    for place, heading in enumerate(headings):
+        shown.add_column(heading, justify="left" if place < 2 else "right")
+    for line in lines:
+        shown.add_row(*line)
     return shown
 
 
@@ -71,10 +92,7 @@ def print_table(results: dict[str, Any], console: Console | None = None) -> None
     """Print the table, its legend and the command that made it."""
     console = console or Console(width=200)
     console.print(table(results))
-    console.print(
-        "mean return per episode (success where the task has one) in rewards that count; - : not reached in the steps "
-        "played, give more --steps. CQL learns on while it plays; the empty context is 'none'."
-    )
+    console.print(LEGEND)
     console.print(f"trained on {', '.join(results['families']) or 'unknown'}; $ {results['command']}")
 
 

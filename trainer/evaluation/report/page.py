@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from trainer.evaluation.report import paper, table
+from trainer.evaluation.report import offline, paper, table
 
 STYLE = """
 :root { color-scheme: light; }
@@ -31,12 +31,19 @@ CAPTIONS = {
 }
 
 
-def page(results: dict[str, Any], pictures: dict[str, dict[str, Path]]) -> str:
+def page(
+    results: dict[str, Any],
+    pictures: dict[str, dict[str, Path]],
+    shown: dict[str, Any] | None = None,
+    notes: Sequence[str] = (),
+) -> str:
     """Return the page.
 
     Args:
         results: What results.json holds.
         pictures: By suite and kind (``CAPTIONS``), PNG and GIF files.
+        shown: What demonstrations.json holds, where there are such results.
+        notes: Paragraphs at the beginning.
     """
     agent = results["agent"]
     context = "" if agent["context"] is None else f" at a context of {agent['context']} rows"
@@ -49,7 +56,9 @@ def page(results: dict[str, Any], pictures: dict[str, dict[str, Path]]) -> str:
         f"{_text(context)}; weights frozen.</p>",
         f"<p><code>{_text(results['command'])}</code></p>",
         "<p class='note'>Scores: 0 is random play, 1 the oracle. ± is half a 95 % interval over worlds.</p>",
+        *(f"<p>{_text(note)}</p>" for note in notes),
         _table1(results),
+        "" if shown is None else _table2(shown),
     ]
     for name, entry in results["suites"].items():
         parts.append(_suite(name, entry, pictures.get(name, {})))
@@ -65,6 +74,11 @@ def _table1(results: dict[str, Any]) -> str:
     return (
         f"<h2>Beside the paper's Table 1</h2><div class='wide'>{shown}</div><p class='note'>{_text(paper.LEGEND)}</p>"
     )
+
+
+def _table2(shown: dict[str, Any]) -> str:
+    told = f"<h2>Beside the paper's Table 2</h2><div class='wide'>{_rows(*offline.rows(shown))}</div>"
+    return f"{told}<p class='note'>{_text(offline.LEGEND)} <code>{_text(shown['command'])}</code></p>"
 
 
 def _suite(name: str, entry: dict[str, Any], pictures: dict[str, Path]) -> str:
