@@ -18,7 +18,6 @@ from trainer.optim.config import OptimiserConfig
 RECIPES = Path(__file__).resolve().parent / "recipes"
 """Where the shipped training recipes lie."""
 FREE = (
-    "acting",
     "checkpoint",
     "telemetry",
     "parallel",
@@ -111,10 +110,10 @@ class OnPolicyConfig(Settings):
     """Optimiser step from which on; before the model can learn at all they only hurt."""
     every: int = Field(default=1, ge=1)
     """Only every so many batches: playing is slow."""
-    temperature: float = Field(default=1.0, gt=0)
-    """Of the softmax from which actions are drawn."""
-    tag: int = Field(default=7, ge=0, le=7)
-    """Shown beside the model's own actions."""
+    temperature: float | None = Field(default=None, gt=0)
+    """Of the softmax from which actions are drawn, all along; None: falling as ``acting`` says."""
+    tag: int | None = Field(default=None, ge=0, le=7)
+    """Shown beside the model's own actions; None: that of ``acting``."""
 
 
 class TrainConfig(Settings):

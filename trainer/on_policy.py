@@ -14,6 +14,7 @@ from common.errors import UsageError
 from common.seeding import Purpose, derive_seed
 from common.synthesis.generate import Synthesis
 from common.worlds.batch import WorldBatch
+from trainer.acting import AgentSettings
 from trainer.config import TrainConfig
 from trainer.data.augment import plain_discount
 from trainer.data.mixture import Mixture
@@ -78,7 +79,7 @@ class OnPolicy:
 
     def play(self, first: int, count: int) -> Rows:
         """Return ``count`` sequences of the model's play in the worlds of samples ``first`` on."""
-        from trainer.agent import Agent, AgentSettings
+        from trainer.agent import Agent
 
         assert self._model is not None and self._synthesis is not None
         numbers = [FRESH + first + offset for offset in range(count)]
@@ -88,20 +89,25 @@ class OnPolicy:
         catalog = [self._synthesis.write(number, room, place) for place, number in enumerate(numbers)]
         oracle = room.arrays()["oracle"]
         worlds = [self._synthesis.world(number) for number in numbers]
-        how = AgentSettings(
-            temperature=self._how.temperature,
-            temperature_steps=0,
-            own_tag=self._how.tag,
-            seed=derive_seed(self._config.seed, Purpose.OTHER, FRESH + first) >> 2,
-            discount=self._config.augment.discounts[0],
-        )
-        agent = Agent(self._model, how, record=True)
+        agent = Agent(self._model, self._acting(first), record=True)
         agent.reset(count, np.array([world.n_actions for world in worlds]))
         agent.folding = Folding(np.array([row["action_map"] for row in catalog]))
         batch = WorldBatch(worlds, [derive_seed(recipe.seed, Purpose.TRAIN, 2 * FRESH + number) for number in numbers])
         for _ in range(length):
             agent.observe(*batch.step(agent.act(batch.observation)))
         return _rows([agent.rows(place) for place in range(count)], oracle, length)
+
+    def _acting(self, first: int) -> AgentSettings:
+        """Return how the model acts: as it will be played, unless told otherwise."""
+        changed: dict[str, Any] = {
+            "seed": derive_seed(self._config.seed, Purpose.OTHER, FRESH + first) >> 2,
+            "discount": self._config.augment.discounts[0],
+        }
+        if self._how.temperature is not None:
+            changed |= {"temperature": self._how.temperature, "temperature_steps": 0}
+        if self._how.tag is not None:
+            changed["own_tag"] = self._how.tag
+        return self._config.acting.model_copy(update=changed)
 
 
 def check_recipe(config: TrainConfig, mixture: Mixture) -> None:
