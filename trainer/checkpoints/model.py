@@ -39,7 +39,7 @@ def load_model(path: str | Path, checkpoint: str = LATEST) -> Model:
         described = json.loads((path / "run.json").read_text())["model"]
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path / 'run.json'} is damaged: {error}") from error
-    config = parse(ModelConfig, described, f"the model of {path}")
+    config = _config(described, path)
     found = chosen(path, checkpoint, tell=print)
     if found is None:
         raise UsageError(f"{path} has no checkpoint yet; wait until its training has saved one")
@@ -75,8 +75,15 @@ def _load_sharded(path: Path) -> Model:
     return _filled(index["metadata"]["model"], read_tensors(path, index), path)
 
 
+def _config(described: Any, path: Path) -> ModelConfig:
+    """Return the settings that a file describes; what an older file does not name yet is as it was then."""
+    if isinstance(described, dict):
+        described = {"rotated": 1.0, **described}
+    return parse(ModelConfig, described, f"the model of {path}")
+
+
 def _filled(described: Any, tensors: dict[str, Tensor], path: Path) -> Model:
-    model = Model(parse(ModelConfig, described, f"the model of {path}"))
+    model = Model(_config(described, path))
     try:
         model.load_state_dict(tensors, strict=True)
     except RuntimeError as error:

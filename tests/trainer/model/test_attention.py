@@ -1,9 +1,14 @@
 """The window with a memory, at every relation of window, segments and length."""
 
+import json
+from pathlib import Path
+
 import pytest
 import torch
+from safetensors.torch import save_file
 
-from trainer.model import Model
+from trainer.checkpoints import export_model, load_model
+from trainer.model import Model, ModelConfig
 from trainer.model.attention import RotaryCode, rotate, rotate_real, rotation
 
 from .parts import cut, difference, random_tokens, run, small, tensors
@@ -73,3 +78,15 @@ def test_channels_that_do_not_turn_compare_contents_alone() -> None:
     turned = rotate(x, turn)
     assert torch.equal(turned[..., 4:], x[..., 4:])
     assert difference(turned[..., :4], x[..., :4]) > 0.1
+
+
+def test_a_file_from_before_the_position_code_was_shared_out_is_read_as_it_was(tmp_path: Path) -> None:
+    model, tokens = small("transformer", rotated=1.0), random_tokens(2, 20)
+    export_model(model, tmp_path / "new.safetensors")
+    settings = json.loads(model.config.model_dump_json())
+    del settings["rotated"]
+    tensors_of = {name: p.detach() for name, p in model.named_parameters()}
+    save_file(tensors_of, tmp_path / "old.safetensors", {"model": json.dumps(settings), "card": "{}"})
+    for name in ("new", "old"):
+        assert difference(load_model(tmp_path / f"{name}.safetensors")(tokens)[0], model(tokens)[0]) == 0.0
+    assert ModelConfig.model_validate(settings).rotated == 0.25, "which is not what a new model has"
