@@ -1,4 +1,4 @@
-"""README's example of an agent on FrozenLake: twenty lines at most, and it runs."""
+"""README's example of the bundled agent on FrozenLake: twenty lines at most, it runs, and what it shows is learning."""
 
 import os
 import re
@@ -6,18 +6,12 @@ import subprocess
 import sys
 from pathlib import Path
 
-from trainer.checkpoints import export_model
-from trainer.model import Model, ModelConfig
-
 ROOT = Path(__file__).parents[2]
 
 
-def test_the_example_runs_with_any_agent(tmp_path: Path) -> None:
+def test_the_example_runs_and_ends_episodes() -> None:
     (text,) = re.findall(r"<!-- agent -->\n```python\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
     assert len(text.strip().splitlines()) <= 20
-    untrained = tmp_path / "untrained.safetensors"
-    export_model(Model(ModelConfig(vocabulary=16, actions=5, width=16, layers=1)), untrained)
-    text = text.replace("runs/tiny", str(untrained))
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", text], env=environment, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stderr
