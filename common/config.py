@@ -47,6 +47,18 @@ def load_recipe(model: type[S], recipe: str, folder: Path, overrides: Sequence[s
     return parse(model, values, f"recipe {recipe!r}")
 
 
+def changed(settings: S, overrides: Sequence[str], what: str) -> S:
+    """Return settings with ``a.b=value`` overrides applied.
+
+    Raises:
+        UsageError: A setting is unknown or ill-typed; ``what`` names what is refused.
+    """
+    values = settings.model_dump()
+    for override in overrides:
+        _apply_override(values, override)
+    return parse(type(settings), values, what)
+
+
 def _read(recipe: str, folder: Path, above: tuple[str, ...]) -> dict[str, Any]:
     """Return a file's settings over those of its base; ``above`` are the recipes that it is the base of."""
     path = Path(recipe) if recipe.endswith(".toml") else folder / f"{recipe}.toml"

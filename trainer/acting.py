@@ -29,13 +29,15 @@ class AgentSettings(Settings):
 
     @classmethod
     def of(cls, told: dict[str, Any]) -> "AgentSettings":
-        """Return how a model is best played by what its files say (``trainer.checkpoints.told``), its recipe's choice.
+        """Return how a model is best played by what its files say (``trainer.checkpoints.told``).
+
+        That is what it was exported with (``acting``), or else its recipe's choice.
 
         Raises:
             DataError: That is damaged.
         """
         try:
-            return cls.model_validate(told.get("recipe", {}).get("acting", {}))
+            return cls.model_validate(told.get("acting") or told.get("recipe", {}).get("acting", {}))
         except (ValueError, AttributeError) as error:
             raise DataError(f"how the model acts is damaged in its description: {error}") from error
 

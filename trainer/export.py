@@ -12,7 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from common import cli
+from common.config import changed
 from common.errors import DataError, UsageError
+from trainer.acting import AgentSettings
 from trainer.telemetry import METRICS
 
 EXAMPLES = (
@@ -84,6 +86,8 @@ def export(arguments: argparse.Namespace) -> int:
         raise UsageError(f"{run} has no checkpoint yet; wait until its training has saved one")
     model = load_model(run, str(int(found[0].name.removeprefix("step-"))))
     card = card_of(run, *found)
+    if arguments.acting:
+        card["acting"] = changed(AgentSettings.of(card), arguments.acting, "how the agent acts").model_dump()
     export_model(model, out, card)
     card |= {"parameters": model.parameter_count(), "sha256": hashlib.sha256(out.read_bytes()).hexdigest()}
     beside = out.with_suffix(".json")
@@ -102,6 +106,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--run", type=Path, required=True, help="the run's directory")
     parser.add_argument("--out", type=Path, required=True, help="the file to write, ending in .safetensors")
     parser.add_argument("--checkpoint", default="latest", help="latest (the default), best, or an optimiser step")
+    parser.add_argument(
+        "--acting",
+        action="append",
+        default=[],
+        metavar="KEY=VALUE",
+        help="how it is best played, where that is not as its recipe says: own_tag, temperature, temperature_floor, ..",
+    )
     parser.add_argument("--force", action="store_true", help="replace a file that exists")
     parser.add_argument("--json", action="store_true", help="print JSON")
     return cli.run(export, parser.parse_args(arguments))

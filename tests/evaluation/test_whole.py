@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from common.errors import UsageError
+from common.errors import DataError, UsageError
 from common.synthesis import recipe as recipes
+from trainer.acting import AgentSettings
 from trainer.agent import Agent
 from trainer.agents import located, names
 from trainer.checkpoints import export_model
@@ -60,6 +61,14 @@ def test_an_agent_acts_as_its_recipe_says_unless_a_protocol_or_a_setting_says_ot
     assert acting_of(exported, "default").own_tag == 5
     assert acting_of(exported, "default", {"own_tag": 6}).own_tag == 6
     assert acting_of(exported, "paper").own_tag == 7
+
+
+def test_an_export_s_word_on_how_it_acts_goes_before_its_recipe_s() -> None:
+    card = {"recipe": {"acting": {"own_tag": 5}}}
+    assert AgentSettings.of(card).own_tag == 5
+    assert AgentSettings.of(card | {"acting": {"own_tag": 6}}).own_tag == 6
+    with pytest.raises(DataError, match="how the model acts"):
+        AgentSettings.of({"acting": {"own_tag": 99}})
 
 
 def test_a_bundled_agent_goes_by_its_name_and_files_go_before(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
