@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.distributed.tensor import DTensor
 
-from trainer.loss import LossWeights, Objective, share_of_loss
+from trainer.loss import HEADS, LossWeights, Objective, share_of_loss
 from trainer.model import Model, ModelConfig
 from trainer.optim import Optimiser, OptimiserConfig
 from trainer.parallel import process_group, shard, sync_gradients
@@ -50,7 +50,7 @@ def main(out: str, segment: int) -> None:
             part = rows(step).pick(own)
             batch = batch_of(part, np.full(len(own), 3), VOCABULARY, ACTIONS, "oracle")
             counts = ranks.sum(batch.targets.counts())
-            losses, state = torch.zeros(4), None
+            losses, state = torch.zeros(len(HEADS)), None
             for first in range(0, LENGTH, segment):
                 final = first + segment >= LENGTH
                 sync_gradients(objective, final)
