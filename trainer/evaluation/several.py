@@ -9,7 +9,6 @@ from common.errors import UsageError
 from trainer.agent import Agent
 from trainer.evaluation.prepared import Prepared
 from trainer.evaluation.protocol import Protocol
-from trainer.evaluation.report import files
 from trainer.evaluation.run import evaluate, prepare
 from trainer.evaluation.subject import Subject
 from trainer.evaluation.suites import Suite
@@ -63,6 +62,8 @@ def evaluate_all(
     agent: Agent, prepared: Sequence[Prepared], results: dict[str, Any], baselines: tuple[str, ...], out: Path
 ) -> dict[str, dict[str, Path]]:
     """Evaluate suite after suite; results.json is whole after each of them. Return the files beside it by suite."""
+    from trainer.evaluation.report import files  # draws pictures: needs matplotlib
+
     written = {}
     for on in prepared:
         outcome = evaluate(agent, on, say=say, baselines=baselines)

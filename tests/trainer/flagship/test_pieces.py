@@ -1,6 +1,8 @@
 """The flagship's parts: play side by side, stages by the minutes, tables from the journal, batches that fit."""
 
 import json
+import subprocess
+import sys
 import time
 from collections import namedtuple
 from pathlib import Path
@@ -185,3 +187,13 @@ def test_losses_by_position_have_their_slope(tmp_path) -> None:
     page = tables.page(state)
     assert "changes by -0.1000 nats with every doubling" in page and "(r2 1.00)" in page
     assert "parity of mamba2: the phase's seconds are over" in page
+
+
+def test_its_phases_need_no_matplotlib() -> None:
+    code = """
+import sys
+sys.modules["matplotlib"] = None
+import trainer.flagship.judge, trainer.flagship.shown, trainer.flagship.share
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
