@@ -77,7 +77,7 @@ class Synthesis:
             return kept
         world, rng = self._world(number)
         coin = float(uniform(rng))
-        made = prepare(world, draw_action_map(rng, self.recipe.actions, world.n_actions)), coin
+        made = prepare(world, draw_action_map(rng, self.recipe.actions, world.n_actions), self.recipe.restarts), coin
         if self._shares:
             self._kept[number] = made
             self._kept_bytes += made[0].size

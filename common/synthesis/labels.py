@@ -46,6 +46,57 @@ def reference(world, probability, start_probabilities, n_actions, limit, discoun
     return oracle[0], random[0]
 
 
+@kernel
+def label_restarts(world, probability, start_probabilities, n_actions, discounts, which, optimal):
+    """Replace the optimal actions of the discounts of index ``which`` by those of a player whose life goes on.
+
+    An episode's end is worth what the next episode's beginning is, gamma sum_s p0(s) V(s), instead of 0: the process
+    that is played, where one episode follows the other at once. Truncation is not counted, as everywhere in labels.
+
+    Args:
+        world: ``World.arrays()``.
+        probability: The world's.
+        start_probabilities: The world's.
+        n_actions: Number of actions a.
+        discounts: (D,) float64.
+        which: int64, some of 0..D-1.
+        optimal: (D, n) uint64, rows ``which`` are written; 0 at terminal states.
+    """
+    row_start, successor, _, reward, _, start_states, _, terminal = world
+    n = terminal.shape[0]
+    expected = expected_rewards(row_start, probability, reward)
+    starts, probabilities, rows = _joined(row_start, successor, probability, start_states, start_probabilities, terminal)
+    q, bits = np.empty((which.shape[0], n * n_actions)), np.empty((which.shape[0], n), dtype=np.uint64)
+    solve_discounts(
+        rows, starts, probabilities, expected, terminal, n_actions, discounts[which], np.empty(0, dtype=np.int64), 0.0,
+        q, bits,
+    )  # fmt: skip
+    for i in range(which.shape[0]):
+        optimal[which[i]] = bits[i]
+
+
+@kernel
+def _joined(row_start, successor, probability, start_states, start_probabilities, terminal):
+    """Return successors, their probabilities and where rows begin, each end replaced by the beginnings after it."""
+    count = 0
+    for k in range(successor.shape[0]):
+        count += start_states.shape[0] if terminal[successor[k]] else 1
+    joined, shares = np.empty(count, dtype=successor.dtype), np.empty(count)
+    rows, place = np.empty_like(row_start), 0
+    for row in range(row_start.shape[0] - 1):
+        rows[row] = place
+        for k in range(row_start[row], row_start[row + 1]):
+            if terminal[successor[k]]:
+                for i in range(start_states.shape[0]):
+                    joined[place], shares[place] = start_states[i], probability[k] * start_probabilities[i]
+                    place += 1
+            else:
+                joined[place], shares[place] = successor[k], probability[k]
+                place += 1
+    rows[row_start.shape[0] - 1] = place
+    return joined, shares, rows
+
+
 @kernel(allocates=False)
 def _is_unique(optimal):
     """Return whether no state (0: terminal) has two optimal actions: then the oracle is the policy that is known."""

@@ -10,7 +10,7 @@ from pydantic import Field, field_validator, model_validator
 from common.agents.behaviour import Behaviour
 from common.agents.kinds import AnyBehaviour
 from common.config import Settings, digest, load_recipe, parse, recipe_names
-from common.dataset.schema import MAX_ACTIONS
+from common.dataset.schema import DISCOUNTS, MAX_ACTIONS
 from common.draw import Draw, extremes, real, whole
 from common.errors import UsageError
 from common.worlds import registry
@@ -100,6 +100,9 @@ class Recipe(Settings):
     """Action ids A; a world with fewer actions folds them."""
     label: Literal["oracle", "action"] = "oracle"
     """What the policy is trained on: all optimal actions, or the recorded action."""
+    restarts: tuple[float, ...] = Field(default=(), exclude_if=lambda value: not value)
+    """Discounts whose labels count what follows an episode's end: the next episode. Elsewhere an end is worth 0, and an
+    oracle of a high discount stays out of ends after which it could begin anew at once."""
     switch_share: float = Field(default=0.85, ge=0.0, le=1.0)
     """Share of sequences in which the behaviour may change."""
     switch_probability: float = Field(default=0.2, ge=0.0, le=1.0)
@@ -114,6 +117,14 @@ class Recipe(Settings):
     def _some_weight(cls, value: tuple[Any, ...]) -> tuple[Any, ...]:
         if sum(item.weight for item in value) <= 0.0:
             raise ValueError("at least one weight must be over 0; raise one")
+        return value
+
+    @field_validator("restarts")
+    @classmethod
+    def _labelled(cls, value: tuple[float, ...]) -> tuple[float, ...]:
+        unknown = [discount for discount in value if discount not in DISCOUNTS]
+        if unknown:
+            raise ValueError(f"restarts takes some of {', '.join(map(str, DISCOUNTS))}, got {list(value)}")
         return value
 
     @model_validator(mode="after")

@@ -1,6 +1,7 @@
 """A task: one world and how its actions are recorded, with all that its sequences share, worked out once."""
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,7 +9,7 @@ import numpy as np
 
 from common.dataset.schema import DISCOUNTS
 from common.synthesis.action_map import preimages
-from common.synthesis.labels import reference
+from common.synthesis.labels import label_restarts, reference
 from common.worlds import World
 
 _DISCOUNTS = np.array(DISCOUNTS)
@@ -39,12 +40,13 @@ class Task:
         return sum(array.nbytes for array in (*arrays, *self.played)) + tables
 
 
-def prepare(world: World, action_map: np.ndarray) -> Task:
+def prepare(world: World, action_map: np.ndarray, restarts: Sequence[float] = ()) -> Task:
     """Solve a world at every discount and work out what its sequences share.
 
     Args:
         world: The world.
         action_map: (A,) the world's action of each recorded id.
+        restarts: Discounts whose optimal actions count what follows an episode's end (``Recipe.restarts``).
     """
     arrays, n_actions = world.arrays(), world.n_actions
     optimal = np.empty((len(DISCOUNTS), world.n_states), dtype=np.uint64)
@@ -58,6 +60,11 @@ def prepare(world: World, action_map: np.ndarray) -> Task:
         world.hints(),
         optimal,
     )
+    if restarts:
+        which = np.array([DISCOUNTS.index(discount) for discount in restarts])
+        label_restarts(
+            arrays, world.probability, world.start_probabilities, n_actions, _DISCOUNTS, which, optimal
+        )
     row = {
         "family": world.family,
         "version": world.version,
