@@ -10,6 +10,7 @@ from common.config import Settings, load_recipe
 from trainer.acting import AgentSettings
 from trainer.data.augment import AugmentConfig
 from trainer.data.config import DataConfig
+from trainer.data.cut import CutConfig
 from trainer.loss import LossWeights
 from trainer.model.config import ModelSize
 from trainer.model.size import adamw_learning_rate
@@ -110,6 +111,9 @@ class OnPolicyConfig(Settings):
     """Optimiser step from which on; before the model can learn at all they only hurt."""
     every: int = Field(default=1, ge=1)
     """Only every so many batches: playing is slow."""
+    copies: int = Field(default=1, ge=1)
+    """How often each is shown, the first time as it was played, then under other symbols and action ids: playing costs
+    several times what learning from it does."""
     temperature: float | None = Field(default=None, gt=0)
     """Of the softmax from which actions are drawn, all along; None: falling as ``acting`` says."""
     tag: int | None = Field(default=None, ge=0, le=7)
@@ -144,6 +148,7 @@ class TrainConfig(Settings):
     model: ModelSize = ModelSize()
     data: DataConfig = DataConfig()
     augment: AugmentConfig = AugmentConfig()
+    cut: CutConfig = CutConfig()
     loss: LossWeights = LossWeights()
     optimiser: OptimiserConfig = OptimiserConfig()
     guard: GuardConfig = GuardConfig()
@@ -159,6 +164,8 @@ class TrainConfig(Settings):
     def _segments(self) -> "TrainConfig":
         if self.segments_per_update is not None and self.segment is None:
             raise ValueError("segments_per_update counts segments: set segment, the rows of one, too")
+        if self.segment is not None and self.cut.rows is not None:
+            raise ValueError("cut and segment exclude each other: pieces of a cut are whole contexts; leave one out")
         return self
 
     @model_validator(mode="before")

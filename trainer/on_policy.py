@@ -18,6 +18,7 @@ from trainer.acting import AgentSettings
 from trainer.config import TrainConfig
 from trainer.data.augment import plain_discount
 from trainer.data.mixture import Mixture
+from trainer.data.relabel import relabelled
 from trainer.folding import Folding
 from trainer.loss import Objective
 from trainer.model import Model
@@ -72,9 +73,13 @@ class OnPolicy:
         count = int(self._how.share * len(batch.action))
         if count == 0:
             return batch
-        rows = self.play(first, count)
-        discount = plain_discount(count, self._config.augment.discounts)
-        played = batch_of(rows, discount, self._mixture.vocabulary, self._mixture.actions, "oracle")
+        discount = self._discount(first)
+        rows = self.play(first, -(-count // self._how.copies))
+        if self._how.copies > 1:
+            random = np.random.default_rng([self._config.seed, FRESH, first])
+            others = [relabelled(rows, self._mixture.actions, random) for _ in range(self._how.copies - 1)]
+            rows = Rows.join([rows, *others]).pick(slice(count))
+        played = batch_of(rows, plain_discount(count, (discount,)), self._mixture.vocabulary, self._mixture.actions, "oracle")
         return played if count == len(batch.action) else Batch.join([played, batch.pick(slice(count, None))])
 
     def play(self, first: int, count: int) -> Rows:
@@ -97,11 +102,16 @@ class OnPolicy:
             agent.observe(*batch.step(agent.act(batch.observation)))
         return _rows([agent.rows(place) for place in range(count)], oracle, length)
 
+    def _discount(self, first: int) -> float:
+        """Return the wanted discount of the play in a batch: each trained one in turn, from one such batch to the next."""
+        wanted = self._config.augment.discounts
+        return wanted[first // (self._config.batch * self._how.every) % len(wanted)]
+
     def _acting(self, first: int) -> AgentSettings:
         """Return how the model acts: as it will be played, unless told otherwise."""
         changed: dict[str, Any] = {
             "seed": derive_seed(self._config.seed, Purpose.OTHER, FRESH + first) >> 2,
-            "discount": self._config.augment.discounts[0],
+            "discount": self._discount(first),
         }
         if self._how.temperature is not None:
             changed |= {"temperature": self._how.temperature, "temperature_steps": 0}

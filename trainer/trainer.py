@@ -11,6 +11,7 @@ from common.errors import DataError
 from trainer.checkpoints.folder import newest
 from trainer.checkpoints.saver import Saver, load
 from trainer.config import TrainConfig
+from trainer.data.cut import cut
 from trainer.data.mixture import Mixture
 from trainer.data.stream import Eras, Stream
 from trainer.early import EarlyStopping
@@ -56,6 +57,7 @@ class Trainer:
         self.on_policy = OnPolicy(config, mixture, ranks)
         self.saver = Saver(run, ranks, config.checkpoint, self._told)
         self.guard, self.early = Guard(config.guard), EarlyStopping(config.validation)
+        config.cut.check(mixture.length)
         self.passes = Passes(objective, config, mixture.length, ranks.device)
         self.usage = Usage(ranks.device)
         self.updates = config.updates_per_batch(mixture.length)
@@ -137,6 +139,9 @@ class Trainer:
             self.on_policy.take(self.objective)
             if ready is not None:
                 ready = self.on_policy.mixed(ready, sample + self.stream.first)
+        rows = self.config.cut.rows
+        if ready is not None and rows is not None and self.step < self.config.cut.until:
+            ready = cut(ready, rows, self.objective.model.config)
         return ready
 
     def _count(self, batch: Batch | None) -> Tensor | None:

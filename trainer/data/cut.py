@@ -1,0 +1,59 @@
+"""Shorter contexts first: for so many steps sequences are cut into pieces that are contexts of their own.
+
+Acting in context is learned sooner from many short contexts than from a few long ones of as many rows
+(docs/studies/context.md).
+"""
+
+from pydantic import Field, model_validator
+
+from common.config import Settings
+from common.dataset.schema import Tag
+from common.errors import UsageError
+from trainer.model import ModelConfig
+from trainer.tokens import Batch
+
+
+class CutConfig(Settings):
+    """How long contexts are at first."""
+
+    rows: int | None = Field(default=None, ge=2)
+    """Rows of a context while sequences are cut; they must divide a sequence's. None: sequences are never cut."""
+    until: int = Field(default=0, ge=0)
+    """Optimiser steps that learn from pieces; those after see whole sequences."""
+
+    @model_validator(mode="after")
+    def _whole(self) -> "CutConfig":
+        if (self.rows is None) != (self.until == 0):
+            raise ValueError("cut takes rows and until together, or neither")
+        return self
+
+    def check(self, length: int) -> None:
+        """Refuse pieces that sequences of ``length`` rows cannot be cut into.
+
+        Raises:
+            UsageError: They do not divide it.
+        """
+        if self.rows is not None and length % self.rows:
+            raise UsageError(
+                f"cut.rows must divide the rows of a sequence, got {self.rows} and sequences of {length}; "
+                f"take one of {[rows for rows in range(2, length + 1) if length % rows == 0][:12]}"
+            )
+
+
+def cut(batch: Batch, rows: int, model: ModelConfig) -> Batch:
+    """Return a batch's sequences as pieces of ``rows`` rows, in order; each begins as a context does, with nothing before.
+
+    What a piece's last row leads to is known from the row after it, the last piece's of a sequence aside.
+    """
+    tokens, action, targets = batch
+    pieces = [part.unflatten(1, (-1, rows)).flatten(0, 1).clone() for part in tokens]
+    tokens = type(tokens)(*pieces)
+    tokens.previous_observation[:, 0] = model.none_observation
+    tokens.previous_action[:, 0] = model.none_action
+    tokens.previous_tag[:, 0] = int(Tag.UNKNOWN)
+    tokens.reward[:, 0] = 0.0
+    return Batch(
+        tokens,
+        action.unflatten(1, (-1, rows)).flatten(0, 1),
+        type(targets)(*(part.unflatten(1, (-1, rows)).flatten(0, 1) for part in targets)),
+    )
