@@ -5,16 +5,29 @@ import pytest
 
 from common.agents import behaviour
 from common.dataset.schema import DISCOUNTS
+from common.errors import UsageError
 from common.random import generator
 from common.synthesis.action_map import draw_action_map, preimages, unfold
 from common.synthesis.generate import generate, play, world_at
-from common.synthesis.recipe import Recipe
+from common.synthesis.recipe import Recipe, load
+from common.synthesis.task import prepare
+from common.worlds import World
 
 
-def optimal_by_iteration(world, discount):
-    """Return bool (n, a): value iteration on dense arrays until nothing moves, ties within 1e-9."""
+def optimal_by_iteration(world, discount, restarts=False):
+    """Return bool (n, a): value iteration on dense arrays until nothing moves, ties within 1e-9.
+
+    With ``restarts`` an end leads to the next episode's beginning, and time does not stand still in between.
+    """
     dense = world.to_dense()
     expected = (dense["transition"] * dense["reward"]).sum(axis=2)
+    if restarts:
+        begin = np.zeros(world.n_states)
+        np.add.at(begin, world.start_states, world.start_probabilities)
+        ends = dense["transition"][:, :, world.terminal].sum(axis=2)
+        dense["transition"][:, :, world.terminal] = 0.0
+        dense["transition"] += ends[:, :, None] * begin
+        dense["transition"][world.terminal] = 0.0
     q = np.zeros_like(expected)
     for _ in range(100_000):
         following = expected + discount * dense["transition"] @ q.max(axis=1)
@@ -46,6 +59,44 @@ def test_labels_have_every_id_of_every_optimal_action(tiny, batch):
         tied += any(optimal_by_iteration(world, d)[~world.terminal].sum(axis=1).max() > 1 for d in DISCOUNTS)
     assert folded > 10
     assert tied > 5
+
+
+def test_labels_of_a_life_that_goes_on_value_the_next_episode(tiny, batch):
+    recipe = Recipe.model_validate({**tiny.model_dump(), "restarts": (0.93,)})
+    changed = generate(recipe, 0, 40)
+    differ = 0
+    for i in range(40):
+        world, row = world_at(recipe, i), changed.rows[i]
+        optimal = optimal_by_iteration(world, 0.93, restarts=True)
+        for s in np.flatnonzero(~world.terminal):
+            ids = sum(1 << k for k, action in enumerate(row["action_map"]) if optimal[s, action])
+            assert changed.oracle[i, 2, world.symbol[s]] == ids, (i, row["family"], s)
+        differ += not np.array_equal(changed.oracle[i, 2], batch.oracle[i, 2])
+        assert row["oracle_value"] == batch.rows[i]["oracle_value"]
+    assert 5 < differ < 40
+    # all else, what behaviours know included, is as it was
+    np.testing.assert_array_equal(changed.oracle[:, [0, 1, 3]], batch.oracle[:40, [0, 1, 3]])
+    np.testing.assert_array_equal(changed.action, batch.action[:40])
+
+
+def test_a_restart_is_worth_ending_early_for():
+    # state 0: stay for .1, or end for .5; with an end worth 0 staying pays more in the long run
+    world = World.from_dense(
+        transition=np.array([[[1.0, 0.0], [0.0, 1.0]], np.zeros((2, 2))]),
+        reward=np.array([[[0.1, 0.0], [0.0, 0.5]], np.zeros((2, 2))]),
+        reward_noise=np.zeros((2, 2, 2)),
+        start_states=np.array([0]),
+        start_probabilities=np.array([1.0]),
+        terminal_states=np.array([1]),
+        max_steps=100.0,
+    )
+    assert prepare(world, np.array([0, 1])).optimal[:, 0].tolist() == [2, 2, 1, 1]
+    assert prepare(world, np.array([0, 1]), restarts=(0.93,)).optimal[:, 0].tolist() == [2, 2, 2, 1]
+
+
+def test_restarts_take_discounts_with_labels():
+    with pytest.raises(UsageError, match=r"restarts takes some of 0.0, 0.5, 0.93, 0.994, got \[0.9\]"):
+        load("tiny", ["restarts=[0.9]"])
 
 
 def test_exact_ties_are_complete(maze):

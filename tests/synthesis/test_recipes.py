@@ -179,7 +179,7 @@ def test_several_sequences_in_a_row_share_a_task(tiny):
 def test_shared_tasks_are_solved_once_and_only_so_many_are_kept(monkeypatch):
     made = []
     real = generating.prepare
-    monkeypatch.setattr(generating, "prepare", lambda world, ids: made.append(world.seed) or real(world, ids))
+    monkeypatch.setattr(generating, "prepare", lambda world, *how: made.append(world.seed) or real(world, *how))
     generate(short("tiny", tasks=5, length=64), 0, 20)
     assert len(made) == len(set(made)) == 5
     monkeypatch.setattr(generating, "_KEPT", 20_000)
