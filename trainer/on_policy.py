@@ -79,7 +79,9 @@ class OnPolicy:
             random = np.random.default_rng([self._config.seed, FRESH, first])
             others = [relabelled(rows, self._mixture.actions, random) for _ in range(self._how.copies - 1)]
             rows = Rows.join([rows, *others]).pick(slice(count))
-        played = batch_of(rows, plain_discount(count, (discount,)), self._mixture.vocabulary, self._mixture.actions, "oracle")
+        played = batch_of(
+            rows, plain_discount(count, (discount,)), self._mixture.vocabulary, self._mixture.actions, "oracle"
+        )
         return played if count == len(batch.action) else Batch.join([played, batch.pick(slice(count, None))])
 
     def play(self, first: int, count: int) -> Rows:
@@ -103,7 +105,7 @@ class OnPolicy:
         return _rows([agent.rows(place) for place in range(count)], oracle, length)
 
     def _discount(self, first: int) -> float:
-        """Return the wanted discount of the play in a batch: each trained one in turn, from one such batch to the next."""
+        """Return the wanted discount of the play in a batch: the trained ones in turn, batch after batch."""
         wanted = self._config.augment.discounts
         return wanted[first // (self._config.batch * self._how.every) % len(wanted)]
 

@@ -65,7 +65,9 @@ def label_restarts(world, probability, start_probabilities, n_actions, discounts
     row_start, successor, _, reward, _, start_states, _, terminal = world
     n = terminal.shape[0]
     expected = expected_rewards(row_start, probability, reward)
-    starts, probabilities, rows = _joined(row_start, successor, probability, start_states, start_probabilities, terminal)
+    starts, probabilities, rows = _joined(
+        row_start, successor, probability, start_states, start_probabilities, terminal
+    )
     q, bits = np.empty((which.shape[0], n * n_actions)), np.empty((which.shape[0], n), dtype=np.uint64)
     solve_discounts(
         rows, starts, probabilities, expected, terminal, n_actions, discounts[which], np.empty(0, dtype=np.int64), 0.0,

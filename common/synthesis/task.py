@@ -62,9 +62,7 @@ def prepare(world: World, action_map: np.ndarray, restarts: Sequence[float] = ()
     )
     if restarts:
         which = np.array([DISCOUNTS.index(discount) for discount in restarts])
-        label_restarts(
-            arrays, world.probability, world.start_probabilities, n_actions, _DISCOUNTS, which, optimal
-        )
+        label_restarts(arrays, world.probability, world.start_probabilities, n_actions, _DISCOUNTS, which, optimal)
     row = {
         "family": world.family,
         "version": world.version,

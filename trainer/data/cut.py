@@ -41,7 +41,7 @@ class CutConfig(Settings):
 
 
 def cut(batch: Batch, rows: int, model: ModelConfig) -> Batch:
-    """Return a batch's sequences as pieces of ``rows`` rows, in order; each begins as a context does, with nothing before.
+    """Return a batch's sequences as pieces of ``rows`` rows, in order; each begins with nothing before it.
 
     What a piece's last row leads to is known from the row after it, the last piece's of a sequence aside.
     """

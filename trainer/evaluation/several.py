@@ -1,7 +1,7 @@
 """Several suites, one after the other: made ready for an agent, played, and written beside each other."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,11 @@ from trainer.evaluation.subject import Subject
 from trainer.evaluation.suites import Suite
 
 
+def say(line: str) -> None:
+    """Tell people how far it is."""
+    print(line, file=sys.stderr, flush=True)
+
+
 def ready(
     agent: Agent,
     who: Subject,
@@ -22,6 +27,7 @@ def ready(
     steps: int | None = None,
     seed: int = 0,
     protocol: Protocol | None = None,
+    tell: Callable[[str], None] = say,
 ) -> tuple[list[Prepared], dict[str, str]]:
     """Return the suites made ready, and why others do not fit the agent.
 
@@ -33,6 +39,7 @@ def ready(
         steps: In each world; None: the context it was trained at.
         seed: Of worlds, labels and transitions.
         protocol: What worlds are like.
+        tell: Called with a line on each suite that is left out.
 
     Raises:
         UsageError: None fits, or nothing says at which context the agent was trained.
@@ -46,7 +53,7 @@ def ready(
             prepared.append(prepare(agent, chosen, worlds, steps, seed, protocol))
         except UsageError as error:
             skipped[chosen.name] = str(error)
-            say(f"{chosen.name} is skipped: {error}")
+            tell(f"{chosen.name} is skipped: {error}")
     if not prepared:
         raise UsageError("\n".join(skipped.values()))
     return prepared, skipped
@@ -71,8 +78,3 @@ def evaluate_all(
         written[on.suite.name] = files.write_suite(on, outcome, out)
         files.write_json(results, out / files.RESULTS)
     return written
-
-
-def say(line: str) -> None:
-    """Tell people how far it is."""
-    print(line, file=sys.stderr, flush=True)

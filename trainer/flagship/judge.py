@@ -5,11 +5,11 @@ from typing import Any
 
 from rich.console import Console
 
-from common.errors import DataError, UsageError
+from common.errors import DataError
 from trainer.agent import Agent
-from trainer.evaluation.prepared import Prepared
 from trainer.evaluation.report import paper, table
-from trainer.evaluation.run import entry_of, prepare
+from trainer.evaluation.run import entry_of
+from trainer.evaluation.several import heading, ready
 from trainer.evaluation.subject import Subject, subject
 from trainer.evaluation.suites import named
 from trainer.flagship.joint import play_jointly
@@ -26,12 +26,13 @@ def run(work: Work) -> None:
     if nothing_yet(work, "evaluate"):
         return
     agent, who = load(work)
-    prepared, skipped = ready(work, agent, work.scale.suites, work.scale.worlds, work.scale.steps)
+    scale = work.scale
+    prepared, skipped = ready(agent, who, named(list(scale.suites)), scale.worlds, scale.steps, tell=work.say)
     # a third of what is left when worlds are ready is more than scoring takes
     ends = work.ends - max(2.0, 0.15 * work.left)
-    found = play_jointly(agent, prepared, work.scale.steps, ends)
+    found = play_jointly(agent, prepared, scale.steps, ends)
     seconds = time.monotonic() - began
-    results = heading(work, who) | {"skipped": skipped}
+    results = heading(who, command(work), skipped)
     for on, tally in found:
         results["suites"][on.suite.name] = entry_of(agent, on, {"model": tally}, "empty context", seconds)
     played = found[0][0].steps
@@ -69,30 +70,9 @@ def load(work: Work) -> tuple[Agent, Subject]:
     return Agent.load(path, device=str(work.device)), subject(path)
 
 
-def ready(
-    work: Work, agent: Agent, suites: tuple[str, ...], worlds: int, steps: int
-) -> tuple[list[Prepared], dict[str, str]]:
-    """Return suites made ready for an agent, and why others do not fit it.
-
-    Raises:
-        UsageError: None fits.
-    """
-    prepared, skipped = [], {}
-    for chosen in named(list(suites)):
-        try:
-            prepared.append(prepare(agent, chosen, worlds, steps))
-        except UsageError as error:
-            skipped[chosen.name] = str(error)
-            work.say(f"  {chosen.name} is skipped: {error}")
-    if not prepared:
-        raise UsageError("\n".join(skipped.values()))
-    return prepared, skipped
-
-
-def heading(work: Work, who: Subject) -> dict[str, Any]:
-    """Return what results begin with."""
-    command = f"python -m trainer.flagship --state {work.state.folder.name} --device {work.device.type}"
-    return {"families": list(who.families), "agent": who.facts(), "command": command, "suites": {}}
+def command(work: Work) -> str:
+    """Return what results name as the command that made them."""
+    return f"python -m trainer.flagship --state {work.state.folder.name} --device {work.device.type}"
 
 
 def results_of(state: State, name: str) -> dict[str, Any] | None:

@@ -9,8 +9,10 @@ from trainer.evaluation.baselines.shown import Shown, demonstrations
 from trainer.evaluation.demonstrations import begin_with
 from trainer.evaluation.report import offline
 from trainer.evaluation.score import scores
+from trainer.evaluation.several import heading, ready
+from trainer.evaluation.suites import named
 from trainer.flagship.joint import play_jointly
-from trainer.flagship.judge import FOLDER, heading, load, nothing_yet, ready
+from trainer.flagship.judge import FOLDER, command, load, nothing_yet
 from trainer.flagship.state import write_json
 from trainer.flagship.worker import Work
 
@@ -23,12 +25,14 @@ def run(work: Work) -> None:
     if nothing_yet(work, "demonstrations"):
         return
     agent, who = load(work)
-    prepared, skipped = ready(work, agent, scale.table2, scale.table2_worlds, scale.table2_steps)
+    prepared, skipped = ready(
+        agent, who, named(list(scale.table2)), scale.table2_worlds, scale.table2_steps, tell=work.say
+    )
     pairs = [(on, demonstrations(on, kind, scale.demonstrated)) for on in prepared for kind in KINDS]
     together = Shown([rows for _, shown in pairs for rows in shown.rows], "several", None)
     ends = work.ends - max(2.0, 0.1 * work.left)
     found = play_jointly(agent, [on for on, _ in pairs], scale.table2_steps, ends, begin_with(together))
-    results = heading(work, who) | {"skipped": skipped}
+    results = heading(who, command(work), skipped)
     for (_, shown), (on, tally) in zip(pairs, found, strict=True):
         line: dict[str, Any] = {
             "demonstrator": shown.kind,
