@@ -164,8 +164,8 @@ class TrainConfig(Settings):
     def _segments(self) -> "TrainConfig":
         if self.segments_per_update is not None and self.segment is None:
             raise ValueError("segments_per_update counts segments: set segment, the rows of one, too")
-        if self.segment is not None and self.cut.rows is not None:
-            raise ValueError("cut and segment exclude each other: pieces of a cut are whole contexts; leave one out")
+        if self.segments_per_update is not None and self.cut.rows is not None:
+            raise ValueError("cut and segments_per_update exclude each other: a piece is one update's; leave one out")
         return self
 
     @model_validator(mode="before")

@@ -55,7 +55,7 @@ class Passes:
             float64 on the CPU, and the state to go on from.
         """
         length, counts = batch.action.shape[1], counts.to(self._device)
-        cuts = [(first, min(end, length)) for first, end in self._updates[update]]
+        cuts = [(first, min(end, length)) for first, end in self._updates[update] if first < length]
         losses = torch.zeros(len(HEADS), dtype=torch.float64, device=self._device)
         sums = torch.zeros(len(HEADS), self._length, dtype=torch.float64, device=self._device)
         for first, end in cuts:

@@ -57,7 +57,6 @@ class Trainer:
         self.on_policy = OnPolicy(config, mixture, ranks)
         self.saver = Saver(run, ranks, config.checkpoint, self._told)
         self.guard, self.early = Guard(config.guard), EarlyStopping(config.validation)
-        config.cut.check(mixture.length)
         self.passes = Passes(objective, config, mixture.length, ranks.device)
         self.usage = Usage(ranks.device)
         self.updates = config.updates_per_batch(mixture.length)

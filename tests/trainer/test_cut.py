@@ -11,7 +11,7 @@ from common.synthesis.generate import generate
 from common.synthesis.recipe import load as load_data
 from tests.trainer.runs import losses
 from trainer.config import load
-from trainer.data.cut import CutConfig, cut
+from trainer.data.cut import cut
 from trainer.main import main
 from trainer.model import ModelConfig
 from trainer.tokens import Rows, batch_of
@@ -42,21 +42,27 @@ def test_a_piece_is_a_context_of_its_own_but_for_what_follows_it() -> None:
     assert torch.equal(whole.targets.counts(), pieces.targets.counts())
 
 
-def test_rows_that_do_not_divide_a_sequence_are_refused() -> None:
-    CutConfig(rows=32, until=1).check(96)
-    with pytest.raises(UsageError, match=r"cut.rows must divide .* got 36 and sequences of 96; take one of \[2, 3"):
-        CutConfig(rows=36, until=1).check(96)
+def test_what_is_left_over_is_left_out_and_short_sequences_stay() -> None:
+    recipe = load_data("tiny", ["length=96"])
+    whole = batch_of(Rows.of(generate(recipe, 0, 2).arrays()), np.array([3, 3]), 16, 5, "oracle")
+    size = ModelConfig(vocabulary=16, actions=5, layers=1, width=16)
+    pieces = cut(whole, 40, size)
+    assert pieces.action.shape == (4, 40) and torch.equal(pieces.action[1], whole.action[0, 40:80])
+    assert cut(whole, 96, size) is whole and cut(whole, 97, size) is whole
+
+
+def test_settings_that_do_not_fit_together_are_refused() -> None:
     with pytest.raises(UsageError, match="together, or neither"):
         load("tiny", ["cut.rows=64", "cut.until=0"])
-    with pytest.raises(UsageError, match="cut and segment exclude each other"):
-        load("tiny", ["cut.rows=64", "cut.until=9", "segment=64"])
+    with pytest.raises(UsageError, match="cut and segments_per_update exclude each other"):
+        load("tiny", ["cut={rows=64, until=9}", "segment=64", "segments_per_update=2"])
 
 
 @pytest.mark.slow
 def test_a_run_begins_with_pieces_and_resumes_exactly(data_recipe: Path, train_recipe: Path, tmp_path: Path) -> None:
     options = ["--recipe", str(train_recipe), "--data", f"recipe:{data_recipe}", "--set", "steps=12"]
     options += ["--set", "checkpoint.every=4", "--set", "checkpoint.keep=9"]
-    cuts = ["--set", "cut.rows=16", "--set", "cut.until=6"]
+    cuts = ["--set", "cut={rows=16, until=6}", "--set", "segment=12"]
     assert main([*options, "--run", str(tmp_path / "whole")]) == 0
     assert main([*options, *cuts, "--run", str(tmp_path / "cut")]) == 0
     whole, ours = losses(tmp_path / "whole"), losses(tmp_path / "cut")

@@ -8,7 +8,6 @@ from pydantic import Field, model_validator
 
 from common.config import Settings
 from common.dataset.schema import Tag
-from common.errors import UsageError
 from trainer.model import ModelConfig
 from trainer.tokens import Batch
 
@@ -17,7 +16,8 @@ class CutConfig(Settings):
     """How long contexts are at first."""
 
     rows: int | None = Field(default=None, ge=2)
-    """Rows of a context while sequences are cut; they must divide a sequence's. None: sequences are never cut."""
+    """Rows of a context while sequences are cut. What is left at a sequence's end is not learned from then; sequences
+    that are no longer than this are taken as they are. None: sequences are never cut."""
     until: int = Field(default=0, ge=0)
     """Optimiser steps that learn from pieces; those after see whole sequences."""
 
@@ -27,25 +27,16 @@ class CutConfig(Settings):
             raise ValueError("cut takes rows and until together, or neither")
         return self
 
-    def check(self, length: int) -> None:
-        """Refuse pieces that sequences of ``length`` rows cannot be cut into.
-
-        Raises:
-            UsageError: They do not divide it.
-        """
-        if self.rows is not None and length % self.rows:
-            raise UsageError(
-                f"cut.rows must divide the rows of a sequence, got {self.rows} and sequences of {length}; "
-                f"take one of {[rows for rows in range(2, length + 1) if length % rows == 0][:12]}"
-            )
-
 
 def cut(batch: Batch, rows: int, model: ModelConfig) -> Batch:
     """Return a batch's sequences as pieces of ``rows`` rows, in order; each begins with nothing before it.
 
     What a piece's last row leads to is known from the row after it, the last piece's of a sequence aside.
     """
-    tokens, action, targets = batch
+    whole = batch.action.shape[1] // rows * rows
+    if batch.action.shape[1] <= rows:
+        return batch
+    tokens, action, targets = batch.segment(0, whole)
     pieces = [part.unflatten(1, (-1, rows)).flatten(0, 1).clone() for part in tokens]
     tokens = type(tokens)(*pieces)
     tokens.previous_observation[:, 0] = model.none_observation

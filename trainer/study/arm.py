@@ -72,6 +72,7 @@ SCALES = {
             "model.layers=3",
             "model.heads=2",
             "model.inner=128",
+            "cut={}",
         ),
         data="tiny",
         data_settings=(),
