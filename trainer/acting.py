@@ -22,6 +22,9 @@ class AgentSettings(Settings):
     """Tag (``common.dataset.schema.Tag``) shown beside its own actions."""
     discount: float | None = None
     """Wanted discount, one of the trained ones; None: the first of them."""
+    views: int = Field(default=1, ge=1, le=64)
+    """Sets of names under which each sequence is read at once; it decides by all of them together. Better, and so many
+    times the work."""
     folding: Literal["random", "modulo"] = "random"
     """How A action ids stand for fewer actions: a random surjection drawn at ``reset``, or the paper's a mod n_a."""
     seed: int = Field(default=0, ge=0)

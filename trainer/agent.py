@@ -42,6 +42,8 @@ class Memory:
     folding: Folding
     pending: tuple[np.ndarray, np.ndarray] | None
     random: dict[str, Any]
+    names: np.ndarray | None = None
+    """Of an agent of several views (``trainer.views``)."""
 
 
 class Agent:
@@ -51,9 +53,17 @@ class Agent:
         model: Its weights are frozen.
         settings: How it acts.
         record: Keep the rows it saw, for ``rows``; memory then grows with the context.
+
+    Raises:
+        UsageError: The settings ask for several views: those are another class's (``Agent.of`` takes the right one).
     """
 
+    SEVERAL_VIEWS = False
+
     def __init__(self, model: Model, settings: AgentSettings | None = None, record: bool = False) -> None:
+        views = 1 if settings is None else settings.views
+        if (views > 1) != self.SEVERAL_VIEWS:
+            raise UsageError(f"an agent of {views} views is made by Agent.of or Agent.load; or set views=1")
         self.model = model.eval().requires_grad_(False)
         self.vocabulary, self.actions = model.config.vocabulary, model.config.actions
         tokens = model.config.observation_tokens
@@ -91,7 +101,15 @@ class Agent:
         from trainer.checkpoints import load_model, told
 
         model = load_model(path)
-        return cls(model.to(device) if device else model, settings or AgentSettings.of(told(path)), record)
+        return cls.of(model.to(device) if device else model, settings or AgentSettings.of(told(path)), record)
+
+    @classmethod
+    def of(cls, model: Model, settings: AgentSettings | None = None, record: bool = False) -> "Agent":
+        """Return an agent with as many views of each sequence as its settings say (``trainer.views``)."""
+        from trainer.views import Views
+
+        several = settings is not None and settings.views > 1
+        return (Views if several else cls)(model, settings, record)
 
     def reset(self, n: int, n_actions: int | np.ndarray) -> None:
         """Forget everything and begin n sequences with empty contexts.
@@ -253,7 +271,13 @@ class Agent:
         )
 
     def restore(self, memory: Memory) -> None:
-        """Go on from ``memory``, of this agent or of another of the same model; recorded rows begin anew."""
+        """Go on from ``memory``, of this agent or of another of the same model; recorded rows begin anew.
+
+        Raises:
+            UsageError: It is of an agent with another number of views.
+        """
+        if len(memory.steps) % self.settings.views or (memory.names is not None) != self.SEVERAL_VIEWS:
+            raise UsageError(f"this agent has {self.settings.views} views, the memory is of one with others")
         self._n, self.folding = len(memory.steps), memory.folding
         with torch.inference_mode():
             self._state, self._rowwise = clone_state(memory.state), memory.rowwise

@@ -114,6 +114,7 @@ class OnPolicy:
         changed: dict[str, Any] = {
             "seed": derive_seed(self._config.seed, Purpose.OTHER, FRESH + first) >> 2,
             "discount": self._discount(first),
+            "views": 1,
         }
         if self._how.temperature is not None:
             changed |= {"temperature": self._how.temperature, "temperature_steps": 0}

@@ -116,7 +116,7 @@ def _command(options: argparse.Namespace) -> int:
             acting = AgentSettings.of(told(point.path))
             if options.tag is not None:
                 acting = acting.model_copy(update={"own_tag": options.tag})
-            agent = Agent(load_model(point.path, *([point.checkpoint] if point.checkpoint else [])), acting)
+            agent = Agent.of(load_model(point.path, *([point.checkpoint] if point.checkpoint else [])), acting)
             line: dict[str, Any] = point._asdict()
             for suite in suites:
                 on = prepare(agent, suite, options.worlds, options.steps)

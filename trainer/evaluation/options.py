@@ -71,6 +71,7 @@ def _add_acting(group: Any) -> None:
     group.add_argument("--temperature-steps", type=int, help="steps over which it falls; 0: it does not")
     group.add_argument("--tag", dest="own_tag", type=int, help="tag shown beside the agent's own actions, 0..7")
     group.add_argument("--discount", type=float, help="wanted discount")
+    group.add_argument("--views", type=int, help="sets of names under which it reads each sequence at once")
     group.add_argument("--folding", help="random or modulo: how action ids stand for fewer actions")
 
 

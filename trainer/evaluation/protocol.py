@@ -23,13 +23,14 @@ class Protocol(Settings):
 
 PRESETS: dict[str, dict[str, Any]] = {
     "default": {},
-    "paper": {"temperature": 0.5, "temperature_steps": 0, "folding": "modulo", "own_tag": 7},
+    "paper": {"temperature": 0.5, "temperature_steps": 0, "folding": "modulo", "own_tag": 7, "views": 1},
     "paper-code": {
         "temperature": 1.0,
         "temperature_floor": 0.1,
         "temperature_steps": 10_000,
         "folding": "modulo",
         "own_tag": 7,
+        "views": 1,
     },
 }
 """How the agent acts, by name: as its training recipe says, the paper's text, and its code's falling temperature."""

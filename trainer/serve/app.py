@@ -61,8 +61,9 @@ def _add_verbs(app: FastAPI, sessions: Sessions) -> None:
     @app.post("/sessions/{name}/reset")
     def reset(name: str, asked: models.Reset) -> dict[str, bool]:
         most, session = sessions.limits.sequences, sessions.get(name)
-        if asked.n > most:
-            raise UsageError(f"a session has at most {most} sequences, got {asked.n}")
+        views = session.agent.settings.views
+        if asked.n * views > most:
+            raise UsageError(f"a session has at most {most} sequences, views counted, got {asked.n} of {views} views")
         if isinstance(asked.n_actions, list) and len(asked.n_actions) != asked.n:
             raise UsageError(f"n_actions is one number or {asked.n} of them, got {len(asked.n_actions)}")
         with session.lock:
@@ -89,7 +90,7 @@ def _add_verbs(app: FastAPI, sessions: Sessions) -> None:
     @app.post("/sessions/{name}/prefill")
     def prefill(name: str, asked: models.Prefill) -> dict[str, bool]:
         session, most = sessions.get(name), sessions.limits.rows
-        if sum(len(rows) for rows in asked.tag) > most:
+        if sum(len(rows) for rows in asked.tag) * session.agent.settings.views > most:
             raise UsageError(f"a request shows at most {most} rows over all sequences; send several")
         with session.lock:
             session.agent.prefill(

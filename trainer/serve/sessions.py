@@ -90,7 +90,7 @@ class Sessions:
                 )
             name = secrets.token_urlsafe(18)
             chosen = self.acting.model_copy(update=settings.model_dump(exclude_unset=True))
-            self._sessions[name] = Session(Agent(self.model, chosen), self._clock())
+            self._sessions[name] = Session(Agent.of(self.model, chosen), self._clock())
             return name
 
     def get(self, name: str) -> Session:
