@@ -168,9 +168,7 @@ class Agent:
         """
         self._must_be(pending=True, call="entropy")
         assert self.logits is not None
-        chances = self.folding.gather(self._chances(self.logits))
-        nats = -(chances * np.log(np.maximum(chances, 1e-300))).sum(axis=1)
-        return nats / np.log(np.maximum(self.folding.n_actions, 2))
+        return share_of_uniform(self.folding.gather(self._chances(self.logits)), self.folding.n_actions)
 
     def observe(
         self, next_observation: np.ndarray, reward: np.ndarray, terminated: np.ndarray, truncated: np.ndarray
@@ -308,8 +306,12 @@ class Agent:
 
     def _sample(self, logits: np.ndarray) -> np.ndarray:
         """Return an action id (n,) from the softmax of logits (n, A) at each sequence's temperature."""
-        total = np.cumsum(self._chances(logits), axis=1)
-        point = self._random.random((self._n, 1))
+        return self._drawn(self._chances(logits))
+
+    def _drawn(self, chances: np.ndarray) -> np.ndarray:
+        """Return one of each row's entries, drawn by chances (R, A)."""
+        total = np.cumsum(chances, axis=1)
+        point = self._random.random((len(total), 1))
         return np.minimum((total <= point * total[:, -1:]).sum(axis=1), self.actions - 1)
 
     def _chances(self, logits: np.ndarray) -> np.ndarray:
@@ -400,3 +402,9 @@ class Agent:
             raise UsageError(f"{call} comes after act; call that first")
         if pending is False and self._pending is not None:
             raise UsageError(f"{call} comes after observe: tell what the last action brought first")
+
+
+def share_of_uniform(chances: np.ndarray, n_actions: np.ndarray) -> np.ndarray:
+    """Return the entropy of chances (n, A) as a share of the uniform distribution's over ``n_actions`` (n,) of them."""
+    nats = -(chances * np.log(np.maximum(chances, 1e-300))).sum(axis=1)
+    return np.asarray(nats / np.log(np.maximum(n_actions, 2)))

@@ -13,7 +13,7 @@ import numpy as np
 
 from common.errors import UsageError
 from common.seeding import Purpose, derive_seed
-from trainer.agent import Agent, Memory
+from trainer.agent import Agent, Memory, share_of_uniform
 from trainer.folding import Folding
 
 _NAMES = 1 << 36
@@ -47,9 +47,7 @@ class Views(Agent):
         """(n,) entropy of what the last ``act`` drew its actions from (``Agent.entropy``)."""
         self._must_be(pending=True, call="entropy")
         assert self.logits is not None
-        chances = self._together(self.logits)
-        nats = -(chances * np.log(np.maximum(chances, 1e-300))).sum(axis=1)
-        return nats / np.log(np.maximum(self.folding.n_actions[:: self.settings.views], 2))
+        return share_of_uniform(self._together(self.logits), self.folding.n_actions[:: self.settings.views])
 
     def observe(
         self, next_observation: np.ndarray, reward: np.ndarray, terminated: np.ndarray, truncated: np.ndarray
@@ -89,9 +87,7 @@ class Views(Agent):
 
     def _sample(self, logits: np.ndarray) -> np.ndarray:
         """Return an action id (n K,) of each view: of the same action in all views of a sequence."""
-        total = np.cumsum(self._together(logits), axis=1)
-        point = self._random.random((len(total), 1))
-        action = np.minimum((total <= point * total[:, -1:]).sum(axis=1), self.actions - 1)
+        action = self._drawn(self._together(logits))
         ids: np.ndarray = self.folding.unfold(np.repeat(action, self.settings.views)[:, None], self._random)[:, 0]
         return ids
 
